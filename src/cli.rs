@@ -27,6 +27,7 @@ pub mod serve;
 pub mod setup;
 mod supervisor;
 pub mod unprivileged;
+pub mod verify;
 
 /// A comment in, a checked pull request out
 #[derive(Debug, Parser)]
@@ -37,7 +38,7 @@ pub mod unprivileged;
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
                   7 changes cannot be checked here; `gander run`: 3 no verified change, 4 no test \
                   was run, 5 held for a person, 6 not reproducible; `gander rules`: 3 something \
-                  blocks, 5 something is found."
+                  blocks, 5 something is found; `gander verify`: 3 something does not hold."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -56,6 +57,8 @@ enum CliCommand {
     Check(check::CheckCommand),
     /// See what the rules against cheats say of commits, or of a patch
     Rules(rules::RulesCommand),
+    /// Check who approved what a release holds, and that its files are what was built
+    Verify(verify::VerifyCommand),
     /// Watch a bug become a release on a GitHub emulator: no network, key or account
     Demo(demo::Demo),
     /// Do what the companion Action does
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         CliCommand::Run(command) => run::run(&command),
         CliCommand::Check(command) => check::run(&command),
         CliCommand::Rules(command) => rules::run(&command),
+        CliCommand::Verify(command) => verify::run(&command),
         CliCommand::Demo(command) => demo::run(&command),
     };
     done.unwrap_or_else(|error| {

@@ -15,7 +15,7 @@ use source::{File, Function, Inherent, Mention, Source, Type};
 const RANKS: &[&[&str]] = &[
     &["core"],
     &["clock", "egress"],
-    &["store", "forge", "model", "registry", "sandbox"],
+    &["attestation", "store", "forge", "model", "registry", "sandbox"],
     &["workspace"],
     &["environment"],
     &["agent", "verify", "publish", "release"],
@@ -61,6 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("zip", &["registry/archive.rs"]),
     ("saphyr_parser", &["core/yaml.rs"]),
     ("seccompiler", &["sandbox/seccomp.rs"]),
+    ("sigstore_verify", &["attestation.rs"]),
     ("landlock", &[]),
     ("gander_sandbox_init", &["sandbox", "bin/gander-sandbox-init.rs"]),
 ];

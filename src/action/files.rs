@@ -71,6 +71,16 @@ pub(super) fn text(tree: &Path, path: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// The text of a file that the workflow file names, if it is no larger than that.
+pub(super) fn bounded(path: &Path, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(std::io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(text)
+}
+
 /// Why a file of the checkout is of no use.
 pub(super) fn unreadable(path: &str, error: &std::io::Error) -> ActionError {
     ActionError::Checkout(format!("`{path}` cannot be read: {}", why(error)))

@@ -9,6 +9,7 @@ mod commands;
 mod environment;
 mod files;
 mod leftovers;
+mod provenance;
 mod publish;
 mod surroundings;
 mod targets;
@@ -127,6 +128,9 @@ pub enum ActionError {
         /// GitHub's words.
         why: String,
     },
+    /// What says how the release came about.
+    #[error("{0}")]
+    Provenance(String),
     /// The tag moved meanwhile.
     #[error("the tag {0} does not stand at the released commit any more: find out who moved it")]
     TagMoved(String),

@@ -8,6 +8,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::provenance::{self, ProvenanceFile};
 use super::targets::{self, PreparedUploads};
 use super::{
     ActionEnd, ActionError, ActionReport, Attest, PublishInputs, Registries, files, manifest_of,
@@ -23,14 +26,16 @@ use crate::core::id::{InstallationId, Sha, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::provenance::{PREDICATE_TYPE, ReleaseStatement};
 use crate::core::release_gate::{
     Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
 };
 use crate::core::report::publication::{
-    Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
+    Words, may_be_released, refusal, refused_summary, released_summary,
 };
 use crate::core::report::registries::{registry_table, where_it_stands};
-use crate::forge::{Ballot, Draft, Forge, PullBranch, ReleaseAnswer, Roles};
+use crate::core::report::release_notes::{Attested, release_notes};
+use crate::forge::{Ballot, Draft, Forge, LastRelease, PullBranch, ReleaseAnswer, Roles};
 
 /// How often a run looks anew after there was no answer.
 const TRIES: u32 = 5;
@@ -96,7 +101,7 @@ async fn once(
         repo_id: inputs.repository,
         name: inputs.name.clone(),
     };
-    let facts = facts(forge, &repo, inputs, directory, clock).await?;
+    let Asked { facts, rules, last } = facts(forge, &repo, inputs, directory, clock).await?;
     let plan = match judge(&inputs.asked, &inputs.terms, &facts) {
         Ok(plan) => plan,
         Err(refused) => {
@@ -111,13 +116,36 @@ async fn once(
         Err(refused) => return Ok(not_released(refused.words())),
     };
     let brought = prepared.told();
+    let changes = provenance::changes(forge, &repo, last.as_ref(), inputs.gander_app).await?;
+    let (who, judged) = ((&inputs.name, inputs.asked.run), (&inputs.terms, &facts));
+    let statement =
+        ReleaseStatement::of(&plan, who, judged, rules.as_deref().map(str::as_bytes), changes);
+    let statement =
+        statement.ok_or_else(|| ActionError::Provenance("nothing can be said of it".to_owned()))?;
     if inputs.only_check {
-        let outputs = vec![("tag", plan.tag().to_owned())];
+        let path = &inputs.predicate;
+        let written = std::fs::write(path, statement.predicate_text());
+        written.map_err(|error| ActionError::Disk(path.clone(), error))?;
+        let mut outputs = vec![("tag", plan.tag().to_owned())];
+        // Without a file there is nothing that could be attested.
+        if !plan.files().is_empty() {
+            outputs.push(("predicate", path.display().to_string()));
+            outputs.push(("predicate-type", PREDICATE_TYPE.to_owned()));
+        }
         let summary = may_be_released(&plan, &inputs.asked) + &registry_table(&brought, false);
         return Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None));
     }
     let again = plan.found().is_some_and(|found| !found.draft);
-    let ended = release(forge, &repo, &plan, &mut prepared, inputs.attest, directory).await;
+    let about = ProvenanceFile::of(statement, inputs.bundle.as_deref())?;
+    if inputs.attest == Attest::Sign && !about.is_signed() && !plan.files().is_empty() {
+        return Err(ActionError::Provenance(
+            "attest: `sign` is asked for, and nothing signed was handed in as `bundle`. The Action \
+             does so by itself; where it cannot, say `attest: off`"
+                .to_owned(),
+        ));
+    }
+    let about = Accompanied { plan: &plan, about: &about, attest: inputs.attest };
+    let ended = release(forge, &repo, about, &mut prepared, directory).await;
     prepared.give_back().await;
     let url = ended?;
     let summary = released_summary(&plan, &inputs.asked, &url, again);
@@ -136,6 +164,14 @@ fn not_released(words: Words) -> (ActionReport, Option<Words>) {
     (ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() }, Some(words))
 }
 
+/// What GitHub was asked for.
+struct Asked {
+    facts: Facts,
+    /// The rules file at the commit.
+    rules: Option<String>,
+    last: Option<LastRelease>,
+}
+
 /// Asks GitHub for everything the judge looks at.
 async fn facts(
     forge: &Forge,
@@ -143,7 +179,7 @@ async fn facts(
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
-) -> Result<Facts, ActionError> {
+) -> Result<Asked, ActionError> {
     let (files, manifest) = files::built(directory)?;
     let manifest_digest = Digest::of(manifest.as_bytes());
     let manifest = manifest_of(&manifest)?;
@@ -153,7 +189,8 @@ async fn facts(
     let default_branch = default_branch
         .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
     let rules = forge.file(repo, commit.as_str(), RULES_PATH).await?;
-    let rules = Rules::parse(rules.as_deref().unwrap_or_default()).map_err(|bad| bad.problem);
+    let text = rules;
+    let rules = Rules::parse(text.as_deref().unwrap_or_default()).map_err(|bad| bad.problem);
     let changelog = forge.file(repo, commit.as_str(), CHANGELOG_PATH).await?;
     let section = changelog.as_deref().and_then(latest);
     let tag = rules.as_ref().ok().zip(section.as_ref());
@@ -163,11 +200,12 @@ async fn facts(
         None => TagState::default(),
     };
     let (mut pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
+    let mut last = None;
     if let (Some(pull), Ok(rules), Some(section), Some(tag)) = (&mut pull, &rules, &section, &tag) {
         let release = (section.version.as_str(), tag.as_str());
-        pull.flagged = flagged_since_last(forge, repo, rules, &pull.head, release).await?;
+        (pull.flagged, last) = since_last(forge, repo, rules, &pull.head, release).await?;
     }
-    Ok(Facts {
+    let facts = Facts {
         // By its number: a name can pass to another repository.
         repository_id: repository.id,
         on_default_branch: forge.is_on(repo, commit, &default_branch).await?,
@@ -183,22 +221,24 @@ async fn facts(
         manifest_digest,
         files,
         now: clock.now(),
-    })
+    };
+    Ok(Asked { facts, rules: text, last })
 }
 
-/// The paths that people should look at before this version and tag are released.
-async fn flagged_since_last(
+/// The paths that people should look at before this version and tag are released, and the release
+/// before.
+async fn since_last(
     forge: &Forge,
     repo: &RepoRef,
     rules: &Rules,
     head: &Sha,
     (version, tag): (&str, &str),
-) -> Result<Vec<String>, ActionError> {
+) -> Result<(Vec<String>, Option<LastRelease>), ActionError> {
     let tags = forge.tags(repo).await?;
     let history = forge.release_history(repo, &rules.release, &tags, head, Some(tag)).await?;
     let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged);
     let paths = paths.map_err(|bad| ActionError::Manifest(bad.to_string()))?;
-    Ok(flagged(&history.since, version, &paths))
+    Ok((flagged(&history.since, version, &paths), history.last))
 }
 
 type OfThePull = (Option<ReleasePull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
@@ -252,17 +292,29 @@ async fn pull(
     Ok((Some(pull), votes, holders, checks))
 }
 
+/// A release, and what says how it came about.
+#[derive(Clone, Copy)]
+struct Accompanied<'a> {
+    plan: &'a ReleasePlan,
+    about: &'a ProvenanceFile,
+    attest: Attest,
+}
+
 /// Does what is not done yet; says where the release is.
 async fn release(
     forge: &Forge,
     repo: &RepoRef,
-    plan: &ReleasePlan,
+    accompanied: Accompanied<'_>,
     prepared: &mut PreparedUploads,
-    attest: Attest,
     directory: &Path,
 ) -> Result<String, ActionError> {
-    let release = draft(forge, repo, plan, attest).await?;
+    let plan = accompanied.plan;
+    let release = draft(forge, repo, accompanied).await?;
     upload(forge, repo, plan, &release, directory).await?;
+    if let Some((name, text)) = accompanied.about.missing_in(forge, repo, &release).await? {
+        let sha256 = Digest::of(text.as_bytes());
+        upload_one(forge, repo, &release, (name, &sha256), text.to_owned().into()).await?;
+    }
     if !plan.tagged() {
         match forge.create_tag(repo, plan.tag(), &plan.mark().commit).await {
             // Somebody was quicker, and what matters is where it stands; or a rule forbids it.
@@ -307,11 +359,16 @@ async fn stands(forge: &Forge, repo: &RepoRef, plan: &ReleasePlan) -> Result<(),
 async fn draft(
     forge: &Forge,
     repo: &RepoRef,
-    plan: &ReleasePlan,
-    attest: Attest,
+    Accompanied { plan, about, attest }: Accompanied<'_>,
 ) -> Result<ReleaseAnswer, ActionError> {
-    let attested = is_attested(forge, repo, plan, attest).await?;
-    let notes = release_notes(plan, attested);
+    let attested = if about.is_signed() {
+        Attested::Signed
+    } else if is_attested(forge, repo, plan, attest).await? {
+        Attested::Otherwise
+    } else {
+        Attested::No
+    };
+    let notes = release_notes(plan, &repo.name, attested);
     let Some(found) = plan.found() else {
         let draft = Draft {
             tag: plan.tag(),
@@ -335,7 +392,7 @@ async fn is_attested(
     plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<bool, ActionError> {
-    if attest == Attest::Off || plan.files().is_empty() {
+    if attest != Attest::Auto || plan.files().is_empty() {
         return Ok(false);
     }
     for file in plan.files() {
@@ -367,11 +424,23 @@ async fn upload(
             let words = format!("{name} changed while it was being published");
             return Err(ActionError::Manifest(words));
         }
-        let kept = forge.upload_asset(repo, release, name, content.into()).await?;
-        if kept.is_some_and(|kept| kept != sha256) {
-            let next = "run this job again; the release is still a draft";
-            return Err(ActionError::Upload { name: name.to_owned(), next });
-        }
+        upload_one(forge, repo, release, (name, &sha256), content.into()).await?;
+    }
+    Ok(())
+}
+
+/// Adds one file; GitHub keeps what was sent.
+async fn upload_one(
+    forge: &Forge,
+    repo: &RepoRef,
+    release: &ReleaseAnswer,
+    (name, sha256): (&str, &Digest),
+    content: Bytes,
+) -> Result<(), ActionError> {
+    let kept = forge.upload_asset(repo, release, name, content).await?;
+    if kept.is_some_and(|kept| kept != *sha256) {
+        let next = "run this job again; the release is still a draft";
+        return Err(ActionError::Upload { name: name.to_owned(), next });
     }
     Ok(())
 }

@@ -22,6 +22,9 @@ use crate::core::target::ReleaseTarget;
 const REGISTRY_NAMES: [&str; 7] =
     ["container", "container-auth", "crates", "crates-api", "npm", "pypi", "pypi-upload"];
 
+/// How only-check's file is called.
+const PREDICATE_FILE: &str = "gander-release.predicate.json";
+
 /// What a job is surrounded by.
 #[derive(Debug)]
 pub struct Surroundings {
@@ -63,6 +66,12 @@ pub struct PublishInputs {
     pub prefix: String,
     /// Whether to look for an attestation.
     pub attest: Attest,
+    /// The number of Gander's own App, where the workflow file names it.
+    pub gander_app: Option<u64>,
+    /// What GitHub signed of what only-check said.
+    pub bundle: Option<PathBuf>,
+    /// Where only-check says how the release came about.
+    pub predicate: PathBuf,
     /// Whether to say only what would happen.
     pub only_check: bool,
 }
@@ -81,7 +90,9 @@ pub struct RegistryInputs {
 /// Whether the workflow attests the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attest {
-    /// Where the plan has it: GitHub is asked.
+    /// The Action has it signed how the release came about, or there is no release.
+    Sign,
+    /// Another step may have: GitHub is asked.
     Auto,
     /// It does not.
     Off,
@@ -156,6 +167,11 @@ impl PublishInputs {
             gander,
             prefix: variable("GANDER_INPUT_COMMAND").unwrap_or_else(|| "/gander".to_owned()),
             attest: attest.unwrap_or(Attest::Off),
+            gander_app: own_app,
+            bundle: variable("GANDER_INPUT_BUNDLE").filter(|it| !it.is_empty()).map(PathBuf::from),
+            predicate: variable("RUNNER_TEMP")
+                .map_or_else(std::env::temp_dir, PathBuf::from)
+                .join(PREDICATE_FILE),
             only_check: only_check.unwrap_or(false),
         })
     }
@@ -296,9 +312,10 @@ fn annotate(text: &str) -> Result<bool, String> {
 
 fn attest(text: &str) -> Result<Attest, String> {
     match text {
+        "sign" => Ok(Attest::Sign),
         "auto" => Ok(Attest::Auto),
         "off" => Ok(Attest::Off),
-        other => Err(format!("{other:?} is not auto or off")),
+        other => Err(format!("{other:?} is not sign, auto or off")),
     }
 }
 

@@ -142,7 +142,8 @@ impl Approval {
     pub fn at(&self) -> Timestamp {
         self.second.as_ref().map_or(self.newest.at, |second| second.at)
     }
-    fn votes(&self) -> impl Iterator<Item = &Vote> {
+    /// What they said.
+    pub fn votes(&self) -> impl Iterator<Item = &Vote> {
         std::iter::once(&self.newest).chain(&self.second)
     }
 }

@@ -15,6 +15,15 @@ use super::id::{MalformedIdError, Number, RepoId, RunId, Sha};
 pub const MANIFEST: &str = "gander-manifest.json";
 /// The list of sums, as `sha256sum --check` reads it.
 pub const SUMS: &str = "SHA256SUMS";
+/// What says how a release came about.
+pub const STATEMENT_FILE: &str = "gander-release.intoto.json";
+/// The same, signed.
+pub const BUNDLE_FILE: &str = "gander-release.sigstore.json";
+
+/// Whether a file of a release is none of the build's but says how it came about.
+pub fn is_provenance(name: &str) -> bool {
+    [STATEMENT_FILE, BUNDLE_FILE].contains(&name)
+}
 
 /// `<release pull request>.<try>`: one try at publishing one release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +139,9 @@ impl FromStr for FileName {
             && text.bytes().all(plain)
             && !text.starts_with(['.', '-'])
             && !text.ends_with('.')
-            && !text.eq_ignore_ascii_case(MANIFEST)
-            && !text.eq_ignore_ascii_case(SUMS);
+            && ![MANIFEST, SUMS, STATEMENT_FILE, BUNDLE_FILE]
+                .iter()
+                .any(|taken| text.eq_ignore_ascii_case(taken));
         if good {
             return Ok(Self(text.to_owned()));
         }

@@ -32,6 +32,7 @@ pub mod path_rules;
 pub mod picture;
 pub mod policy;
 pub mod proof;
+pub mod provenance;
 pub mod release;
 pub mod release_gate;
 pub mod report;

@@ -10,7 +10,9 @@ use super::changelog::Section;
 use super::checks::CheckState;
 use super::github::{Actor, Role};
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
-use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
+use super::manifest::{
+    Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt, is_provenance,
+};
 use super::policy::{ReleaseRules, Requester};
 use super::target::ReleaseTarget;
 
@@ -158,6 +160,7 @@ pub struct ReleaseSeen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct AssetSeen {
+    pub id: u64,
     pub name: String,
     /// `None`: GitHub does not say.
     pub sha256: Option<Digest>,
@@ -444,7 +447,8 @@ fn unfinished(
 /// Every file of a release that is there is one of ours, with our content.
 fn assets_fit(facts: &Facts, found: &ReleaseSeen, tag: impl Fn() -> String) -> Result<(), Refused> {
     let sums = Digest::of(facts.manifest.sums().as_bytes());
-    for asset in &found.assets {
+    // What says how it came about is looked at by what it says.
+    for asset in found.assets.iter().filter(|asset| !is_provenance(&asset.name)) {
         let ours = facts.manifest.files.iter().find(|file| file.name.as_str() == asset.name);
         let ours = ours.map(|file| &file.sha256);
         let is_sums = asset.name == super::manifest::SUMS && !facts.manifest.files.is_empty();

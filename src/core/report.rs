@@ -68,6 +68,7 @@ use super::text::{boxed, inline, within};
 pub mod publication;
 pub mod registries;
 pub mod release;
+pub mod release_notes;
 
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";

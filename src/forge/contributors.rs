@@ -136,7 +136,7 @@ fn told(commits: &[PullCommit], moves: &[Move], pull: PullBranch<'_>) -> Contrib
             people.push(Actor { id: user.id, login, person: true });
         }
     }
-    let orders = commits.iter().filter_map(|commit| trailer(&commit.commit.message));
+    let orders = commits.iter().filter_map(|commit| requester_in(&commit.commit.message));
     Contributors { ordered_by: orders.collect(), people, all_known }
 }
 
@@ -161,7 +161,7 @@ const WEB_FLOW: &str = "web-flow";
 const ACTIONS_BOT: &str = "github-actions[bot]";
 
 /// The number in `Requested-by: LOGIN <NUMBER+LOGIN@…>`, or in `Requested-by: NUMBER+LOGIN`.
-fn trailer(message: &str) -> Option<UserId> {
+pub fn requester_in(message: &str) -> Option<UserId> {
     let value = message.lines().rev().find_map(|line| line.strip_prefix("Requested-by:"))?;
     let address = value.rsplit('<').next().unwrap_or(value).trim();
     let (number, _) = address.split_once('+')?;
@@ -218,10 +218,10 @@ mod tests {
     fn whoever_ordered_a_release_stands_in_its_first_commit() {
         let long =
             "chore: release 1.2.0\n\nRequested-by: mona <42+mona@users.noreply.github.com>\n";
-        assert_eq!(trailer(long), Some(UserId(42)));
-        assert_eq!(trailer("x\n\nRequested-by: 42+mona\n"), Some(UserId(42)));
+        assert_eq!(requester_in(long), Some(UserId(42)));
+        assert_eq!(requester_in("x\n\nRequested-by: 42+mona\n"), Some(UserId(42)));
         for bad in ["x", "x\n\nRequested-by: mona\n", "x\n\nRequested-by: x+y\n"] {
-            assert_eq!(trailer(bad), None, "{bad:?}");
+            assert_eq!(requester_in(bad), None, "{bad:?}");
         }
     }
 

@@ -57,7 +57,7 @@ pub use auth::{AppKey, AppKeyError, Scope};
 pub use branch::{BranchRules, RequiredCheck};
 pub use checks::ReportedCheck;
 pub use consent::{Ballot, Roles, actor, moment};
-pub use contributors::{Contributors, PullBranch};
+pub use contributors::{Contributors, PullBranch, requester_in};
 pub use downloads::download_hosts;
 pub use history::{OpenPullOfOthers, RecentHistory};
 pub use limits::Pace;
@@ -310,7 +310,8 @@ impl Forge {
         Self { inner: Arc::clone(&self.inner), push_sessions: Arc::new(Sessions::new()), urgent }
     }
 
-    /// A client with a token that somebody else minted, as a workflow's job has one.
+    /// A client with a token that somebody else minted, as a workflow's job has one. An empty one
+    /// is shown to nobody.
     pub fn with_token(
         api: Url,
         web: Url,

@@ -6,7 +6,10 @@ use super::{
     ApiCall, Forge, ForgeError, RAW, Scope, by_number, found, payload, repo_path, segment, segments,
 };
 use crate::core::github::{Actor, RepoRef, Role};
-use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{
+    Branch, CommentId, DeliveryId, InstallationId, Number, RepoId, RepoName, ReviewId, Sha,
+    Timestamp, UserId,
+};
 
 /// Where a branch stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +76,17 @@ impl Forge {
             // The name may be another repository's by now. The number stays.
             _ => self.get(repo, Scope::Read, by_number(repo.repo_id), doing).await,
         }
+    }
+
+    /// The repository that has this name now. `None`: none that this token may see.
+    pub async fn repository_named(
+        &self,
+        name: &RepoName,
+    ) -> Result<Option<payload::Repository>, ForgeError> {
+        let (installation_id, repo_id) = (InstallationId(0), RepoId(0));
+        let repo = RepoRef { installation_id, repo_id, name: name.clone() };
+        let doing = "looking for the repository";
+        found(self.get(&repo, Scope::Read, repo_path(&repo), doing).await)
     }
 
     /// An issue, or a pull request as an issue.

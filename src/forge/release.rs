@@ -49,6 +49,7 @@ pub struct ReleaseAnswer {
 
 #[derive(Debug, Clone, Deserialize)]
 struct AssetAnswer {
+    id: u64,
     name: String,
     #[serde(default)]
     digest: Option<String>,
@@ -96,7 +97,7 @@ impl AssetAnswer {
     fn seen(self) -> AssetSeen {
         let sha256 = self.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
         let sha256 = sha256.and_then(|digest| digest.parse().ok());
-        AssetSeen { name: self.name, sha256, url: self.browser_download_url }
+        AssetSeen { id: self.id, name: self.name, sha256, url: self.browser_download_url }
     }
 }
 
@@ -143,6 +144,13 @@ impl Forge {
     /// One release as it is now.
     pub async fn release_seen(&self, repo: &RepoRef, id: u64) -> Result<ReleaseSeen, ForgeError> {
         Ok(self.release(repo, id).await?.seen())
+    }
+
+    /// The content of a file of a release. `None`: it is not there any more.
+    pub async fn asset(&self, repo: &RepoRef, id: u64) -> Result<Option<Bytes>, ForgeError> {
+        let path = format!("{}/releases/assets/{id}", repo_path(repo));
+        let doing = "reading a file of the release";
+        self.download(repo, Scope::Push, path, "application/octet-stream", doing).await
     }
 
     /// Makes a draft; nobody without write access sees it.

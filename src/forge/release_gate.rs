@@ -153,6 +153,24 @@ impl Forge {
             .collect())
     }
 
+    /// The headline of an App's newest check of this name on a commit. `None`: there is none.
+    pub async fn check_headline(
+        &self,
+        repo: &RepoRef,
+        sha: &Sha,
+        (name, app): (&str, u64),
+    ) -> Result<Option<String>, ForgeError> {
+        let doing = "reading Gander's check";
+        let path = format!(
+            "{}/commits/{sha}/check-runs?check_name={}&app_id={app}",
+            repo_path(repo),
+            segments(name)
+        );
+        let runs: payload::CheckRuns = self.get(repo, Scope::Read, path, doing).await?;
+        let ours = runs.check_runs.into_iter().find(|run| run.app_id() == Some(app));
+        Ok(ours.and_then(|run| run.output).and_then(|output| output.title))
+    }
+
     /// The people who have at least this role. `None`: GitHub does not tell this token.
     pub async fn holders(
         &self,

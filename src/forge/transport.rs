@@ -93,13 +93,20 @@ impl Forge {
         let unusable = |_| unreadable(doing, "the configured API address is unusable");
         let api: Uri =
             self.inner.config.api.origin().ascii_serialization().parse().map_err(unusable)?;
-        let token = format!("Bearer {}", bearer.expose_secret());
-        let mut token = HeaderValue::from_str(&token)
-            .map_err(|_| unreadable(doing, "the token holds characters that no header may"))?;
-        token.set_sensitive(true);
+        let token = match bearer.expose_secret() {
+            "" => None,
+            token => {
+                let token = HeaderValue::from_str(&format!("Bearer {token}"));
+                let mut token = token.map_err(|_| {
+                    unreadable(doing, "the token holds characters that no header may")
+                })?;
+                token.set_sensitive(true);
+                Some(token)
+            }
+        };
         let built = OctocrabBuilder::new_empty()
             .with_service(ReqwestConnector::new(self.inner.egress.client()))
-            .with_layer(&AuthHeaderLayer::new(Some(token), api.clone(), api))
+            .with_layer(&AuthHeaderLayer::new(token, api.clone(), api))
             .with_auth(AuthState::None)
             .build();
         built.map_err(|never| match never {})

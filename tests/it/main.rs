@@ -62,6 +62,7 @@ mod second_look;
 mod settings;
 mod standstill;
 mod updates;
+mod verify;
 mod warm_builds;
 mod webhooks;
 mod who_may_approve;

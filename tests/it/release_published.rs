@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gander::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
-use gander_emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, Verdict};
+use gander_emulator::{
+    Emulator, Foreign, ReleaseView, Requirement, RunReport, Runner, Setup, Verdict,
+};
 
 use insta::assert_snapshot;
 use tempfile::TempDir;
@@ -43,13 +45,17 @@ fn runner(emulator: &Emulator, folder: &Path) -> Runner {
     };
     let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let action = include_str!("../../action/action.yml");
+    let (_, rest) = action.split_once("actions/attest@").unwrap();
+    let signs = (Foreign::Attest, rest[..40].to_owned());
     let uses = format!("gander-app/gander/action@{ACTION}");
     std::fs::create_dir(folder.join("jobs")).unwrap();
     let setup = Setup {
         actions: BTreeMap::from([(uses, checkout.join("action"))]),
-        foreign: all.map(pinned).to_vec(),
+        foreign: all.map(pinned).into_iter().chain([signs]).collect(),
         work: folder.join("jobs"),
         path: std::env::var_os("PATH").unwrap(),
+        signs_behind: std::time::Duration::from_secs(3600),
     };
     Runner::new(emulator, setup)
 }
@@ -116,6 +122,33 @@ impl Shop {
         self.approves().await;
         assert!(self.w.only_pull().merged, "{}", self.w.timeline());
         issue
+    }
+
+    /// What somebody sees who downloads a file of a release with what is signed about it, and who
+    /// then asks GitHub, too.
+    async fn verifies(&self, out: &ReleaseView) -> String {
+        let folder = self.folder.path().join("downloads");
+        std::fs::create_dir(&folder).unwrap();
+        for (name, content) in &out.assets {
+            std::fs::write(folder.join(name), content).unwrap();
+        }
+        let root = folder.join("root.json");
+        std::fs::write(&root, self.w.emulator.signing().trusted_root()).unwrap();
+        let (web, api) = (self.w.emulator.web_url(), self.w.emulator.api_url());
+        let mut seen = String::new();
+        for what in ["./count.sh", &out.tag] {
+            let ran = tokio::process::Command::new(env!("CARGO_BIN_EXE_gander"))
+                .args(["verify", what, "--repo", REPO, "--trusted-root", root.to_str().unwrap()])
+                .args(["--server", web.as_str(), "--api", api.as_str()])
+                .current_dir(&folder)
+                .output()
+                .await
+                .unwrap();
+            seen.push_str(&String::from_utf8_lossy(&ran.stdout));
+            seen.push_str(&String::from_utf8_lossy(&ran.stderr));
+            assert_eq!(ran.status.code(), Some(0), "{seen}");
+        }
+        seen.replace(web.as_str().trim_end_matches('/'), "https://github.test")
     }
 
     /// What people saw happen since, without the passing states of the status comment, of which
@@ -213,6 +246,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     github-actions[bot] drafted release v1.1.0
     github-actions[bot] uploaded count.sh to release v1.1.0
     github-actions[bot] uploaded SHA256SUMS to release v1.1.0
+    github-actions[bot] uploaded gander-release.sigstore.json to release v1.1.0
     github-actions[bot] created tag v1.1.0
     github-actions[bot] published release v1.1.0
     github-actions[bot] finished check Publish: success
@@ -239,11 +273,27 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     - Start widgets (`@acme`)
 
     ---
-    <sub>Check the files: `sha256sum -c SHA256SUMS`. There is no provenance attestation.</sub>
+    <sub>Check the files: `sha256sum -c SHA256SUMS`. Who approved them: `gander verify FILE --repo acme/widgets` beside `gander-release.sigstore.json`.</sub>
     ");
     let count = shop.w.emulator.file(REPO, "main", "count.sh").unwrap();
     let asset = out.assets.iter().find(|(name, _)| name == "count.sh");
     assert_eq!(asset.unwrap().1, count, "what was built is what was merged");
+    assert_snapshot!(unnamed(&shop.verifies(&out).await), @"
+    ./count.sh
+      ok    it is count.sh of v1.1.0, as it was built
+      ok    signed in acme/widgets, on a machine of GitHub's: https://github.test/acme/widgets/actions/runs/20000000005/attempts/1
+      ok    by `.github/workflows/gander-release.yml` as it stood on `main` at `COMMIT`: that file says who may approve
+      ok    acme (admin) approved `COMMIT`, the head of #4, whose files were released
+      ok    green on it: Test
+    v1.1.0
+      ok    signed in acme/widgets, on a machine of GitHub's: https://github.test/acme/widgets/actions/runs/20000000005/attempts/1
+      ok    by `.github/workflows/gander-release.yml` as it stood on `main` at `COMMIT`: that file says who may approve
+      ok    the tag `v1.1.0` stands at `COMMIT`, the merge of #4
+      ok    acme (admin) approved `COMMIT`, the head of #4, whose files were released
+      ok    green on it: Test
+      ok    1 file is there as built
+      ok    GitHub shows that approval of acme
+    ");
     assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
     shop.w.ends().await;
 }
@@ -286,6 +336,7 @@ async fn a_failed_run_is_said_and_can_be_taken_up_where_it_stopped() {
     github-actions[bot] drafted release v2.0.0
     github-actions[bot] uploaded count.sh to release v2.0.0
     github-actions[bot] uploaded SHA256SUMS to release v2.0.0
+    github-actions[bot] uploaded gander-release.sigstore.json to release v2.0.0
     github-actions[bot] created tag v2.0.0
     github-actions[bot] published release v2.0.0
     github-actions[bot] finished check Publish: success

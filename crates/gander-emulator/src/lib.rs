@@ -31,6 +31,7 @@ mod runner;
 mod server;
 mod setup;
 mod shapes;
+mod signing;
 mod state;
 mod story;
 mod view;
@@ -54,6 +55,7 @@ pub use self::registry::{AppCredentials, AppSpec};
 pub use self::releases::ReleaseView;
 pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};
 pub use self::setup::RepositorySpec;
+pub use self::signing::{SigningError, SigningService, Workload};
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,
@@ -112,6 +114,9 @@ pub enum Trouble {
     /// The key of an App could not be made or used.
     #[error("the key of an App could not be made")]
     Key,
+    /// What jobs sign with could not be made or used.
+    #[error("what jobs sign with could not be used")]
+    Signing(#[from] SigningError),
     /// The client that sends webhooks could not be made.
     #[error("the webhook client could not be made")]
     WebhookClient(#[source] reqwest::Error),
@@ -138,6 +143,7 @@ struct Shared {
     /// One push at a time is announced.
     pushing: tokio::sync::Mutex<()>,
     webhooks: reqwest::Client,
+    signing: SigningService,
     stop: CancellationToken,
 }
 
@@ -165,6 +171,7 @@ impl Emulator {
             queued: Notify::new(),
             pushing: tokio::sync::Mutex::new(()),
             webhooks: hooks::client()?,
+            signing: SigningService::new()?,
             stop: stop.clone(),
         });
         server::spawn(listener, Arc::clone(&shared));
@@ -176,6 +183,11 @@ impl Emulator {
         let mut url = self.web_url();
         url.set_path("/api/v3");
         url
+    }
+
+    /// What signs for jobs.
+    pub fn signing(&self) -> &SigningService {
+        &self.shared.signing
     }
 
     /// Where people and git go, as `http://127.0.0.1:PORT`.

@@ -208,6 +208,7 @@ fn add_repository(
             resolved: BTreeMap::new(),
             runs: Vec::new(),
             artifacts: Vec::new(),
+            attestations: BTreeMap::new(),
             merge_methods: BTreeSet::from(["merge", "squash", "rebase"]),
             check_suites: Vec::new(),
             check_runs: Vec::new(),

@@ -218,6 +218,8 @@ pub(crate) struct Repository {
     pub(crate) statuses: Vec<Status>,
     pub(crate) releases: Vec<Release>,
     pub(crate) artifacts: Vec<Artifact>,
+    /// Bundles, by the digest of what they are about.
+    pub(crate) attestations: BTreeMap<String, Vec<String>>,
     pub(crate) protections: BTreeMap<String, Protection>,
     /// Which commits were deployed, each with the environment.
     pub(crate) deployed: BTreeSet<(String, String)>,

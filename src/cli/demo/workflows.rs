@@ -83,8 +83,14 @@ impl Workflows {
         let mut path: Vec<String> =
             toolchains.iter().map(|it| it.host_dir.join("bin").display().to_string()).collect();
         path.extend(variable("PATH"));
-        let text = Example::Release.text();
-        let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
+        let text =
+            format!("{}{}", Example::Release.text(), include_str!("../../../action/action.yml"));
+        let all = [
+            Foreign::Checkout,
+            Foreign::UploadArtifact,
+            Foreign::DownloadArtifact,
+            Foreign::Attest,
+        ];
         let pinned = |foreign: Foreign| {
             let rest = text.split_once(&format!("{}@", foreign.name()))?.1;
             Some((foreign, rest.get(..40)?.to_owned()))
@@ -94,6 +100,7 @@ impl Workflows {
             foreign: all.into_iter().filter_map(pinned).collect(),
             work: jobs,
             path: path.join(":").into(),
+            signs_behind: std::time::Duration::ZERO,
         };
         let runner = Runner::new(emulator, setup);
         runner.hears_pushes();

@@ -1,7 +1,7 @@
 //! Whether a draft still holds what was built, right before everybody sees it.
 
 use super::{AssetSeen, ReleasePlan, ReleaseSeen};
-use crate::core::manifest::SUMS;
+use crate::core::manifest::{SUMS, is_provenance};
 
 impl ReleasePlan {
     /// The first file that is not in a release as it was built, or that is there and is none of
@@ -18,6 +18,8 @@ impl ReleasePlan {
         };
         let missing = ours.iter().find(|(name, _)| kept(name).is_none());
         let missing = missing.map(|(name, _)| (*name).to_owned());
-        missing.or_else(|| there.assets.iter().find(other).map(|asset| asset.name.clone()))
+        // What says how it came about is looked at by what it says.
+        let mut assets = there.assets.iter().filter(|asset| !is_provenance(&asset.name));
+        missing.or_else(|| assets.find(other).map(|asset| asset.name.clone()))
     }
 }

@@ -16,10 +16,10 @@ use super::{boxed, inline};
 use crate::core::approval::NotApproved;
 use crate::core::checks::CheckState;
 use crate::core::id::Sha;
-use crate::core::manifest::{Artifact, BuildManifest, SUMS};
+use crate::core::manifest::{Artifact, BuildManifest};
 use crate::core::policy::RULES_PATH;
 use crate::core::release_gate::{Refused, ReleasePlan, ReleaseRequest, Terms};
-use crate::core::text::{listed, within};
+use crate::core::text::listed;
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -362,28 +362,6 @@ fn taken(refused: &Refused, prefix: &str) -> Words {
 /// The page of a run that published nothing.
 pub fn refused_summary(words: &Words) -> String {
     format!("## Not released\n\n**{}**\n\n{}\n\nNothing was published.\n", words.what, words.next)
-}
-
-/// So many characters of a changelog stand in a release. GitHub takes 125,000, and the mark and a
-/// few words come with them.
-const NOTES_CAP: usize = 120_000;
-
-/// What stands in the release, its mark last.
-pub fn release_notes(plan: &ReleasePlan, attested: bool) -> String {
-    let mut text = within(plan.notes().trim_end(), NOTES_CAP);
-    if !plan.files().is_empty() {
-        let provenance = if attested {
-            "Provenance: `gh attestation verify FILE --repo OWNER/NAME`."
-        } else {
-            "There is no provenance attestation."
-        };
-        let _ = write!(
-            text,
-            "\n\n---\n<sub>Check the files: `sha256sum -c {SUMS}`. {provenance}</sub>"
-        );
-    }
-    let _ = write!(text, "\n\n{}\n", plan.mark().line());
-    text
 }
 
 /// The page of a run that only looked.

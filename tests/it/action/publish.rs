@@ -61,7 +61,7 @@ async fn a_connection_cut_after_any_effect_leaves_one_of_each() {
     let before = world.emulator.mutations().len();
     assert_eq!(world.publishes().await.code, Some(0));
     let effects = world.emulator.mutations().len() - before;
-    assert_eq!(effects, 6, "draft, three files, tag, publication");
+    assert_eq!(effects, 7, "draft, three files, how it came about, tag, publication");
     for effect in 1..=effects {
         let world = World::with_approved_release().await;
         let number = world.emulator.mutations().len() + effect;

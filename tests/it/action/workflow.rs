@@ -44,12 +44,16 @@ async fn the_workflow_that_we_ship_runs_as_it_is_written() {
         (foreign, uses[..40].to_owned())
     };
     let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
+    let action = include_str!("../../../action/action.yml");
+    let (_, rest) = action.split_once("actions/attest@").unwrap();
+    let signs = (Foreign::Attest, rest[..40].to_owned());
     let uses = format!("gander-app/gander/action@{OURS}");
     let setup = Setup {
         actions: BTreeMap::from([(uses, root_of_ours.join("action"))]),
-        foreign: all.map(pinned).to_vec(),
+        foreign: all.map(pinned).into_iter().chain([signs]).collect(),
         work: folder.path().join("work"),
         path: std::env::var_os("PATH").unwrap(),
+        signs_behind: std::time::Duration::ZERO,
     };
     let rules = "[verify]\ncommands = [\"sh check.sh\"]\n";
     let check = "echo 'src/a.rs:3:5: error: wrong'; echo '::error file=forged.rs::x'; exit 1\n";

@@ -44,9 +44,16 @@ fn tags(call: &mut Call<'_>) -> Outcome {
     Ok(call.page(found))
 }
 
-/// Nothing attests here: that needs GitHub's own signing service.
-fn attestations(_: &mut Call<'_>) -> Outcome {
-    Ok(Answer::ok(serde_json::json!({ "attestations": [] })))
+/// What jobs attested, newest first.
+fn attestations(call: &mut Call<'_>) -> Outcome {
+    let known = call.repository()?;
+    let found = known.attestations.get(call.param("digest"));
+    let shape = |bundle: &String| {
+        let bundle: serde_json::Value = serde_json::from_str(bundle).unwrap_or_default();
+        serde_json::json!({ "bundle": bundle, "repository_id": known.id })
+    };
+    let found: Vec<_> = found.into_iter().flatten().rev().map(shape).collect();
+    Ok(Answer::ok(serde_json::json!({ "attestations": found })))
 }
 
 /// Those the caller may see, newest first.

@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::plan::Plan;
 use super::{Setup, StepReport};
 use crate::state::WorkflowRun;
-use crate::workflow::{Sight, Standing};
+use crate::workflow::{Permissions, Sight, Standing};
 use crate::{Emulator, Trouble};
 
 /// One job at work.
@@ -26,6 +26,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) run: &'a WorkflowRun,
     pub(crate) repository: u64,
     pub(crate) token: String,
+    /// What the token may do.
+    pub(crate) granted: Permissions,
     pub(crate) folders: Folders,
     /// `github`, `needs`, `inputs`, `secrets` and `runner`.
     pub(crate) sight: Sight,

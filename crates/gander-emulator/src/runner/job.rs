@@ -107,6 +107,7 @@ async fn work(
         run: order.run,
         repository: order.repository,
         token: token.clone(),
+        granted,
         folders: Folders::create(&root, &full_name)?,
         sight: order.sight,
         env: BTreeMap::new(),

@@ -6,6 +6,7 @@
 //! after the other. Unlike on GitHub, what a step leaves running in the background ends with it.
 
 mod artifacts;
+mod attest;
 mod bench;
 mod checkout;
 mod commands;
@@ -19,6 +20,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -39,8 +41,8 @@ pub enum Foreign {
     UploadArtifact,
     /// `actions/download-artifact`
     DownloadArtifact,
-    /// `actions/attest-build-provenance`, which must never come to run.
-    AttestBuildProvenance,
+    /// `actions/attest`
+    Attest,
 }
 
 /// What a runner works with.
@@ -55,6 +57,9 @@ pub struct Setup {
     pub work: PathBuf,
     /// Where programs are looked for: the `PATH` of every job.
     pub path: OsString,
+    /// How far what signs for jobs lags behind the emulator's clock: that may be ahead of the time
+    /// at which signatures are looked at.
+    pub signs_behind: Duration,
 }
 
 /// What became of a run.

@@ -109,7 +109,7 @@ impl Foreign {
             Self::Checkout => "actions/checkout",
             Self::UploadArtifact => "actions/upload-artifact",
             Self::DownloadArtifact => "actions/download-artifact",
-            Self::AttestBuildProvenance => "actions/attest-build-provenance",
+            Self::Attest => "actions/attest",
         }
     }
 
@@ -128,9 +128,7 @@ impl Foreign {
                 &["name", "path", "if-no-files-found", "include-hidden-files", "retention-days"]
             }
             Self::DownloadArtifact => &["name", "path"],
-            Self::AttestBuildProvenance => {
-                &["subject-path", "subject-checksums", "subject-digest", "subject-name"]
-            }
+            Self::Attest => &["subject-checksums", "predicate-type", "predicate-path"],
         }
     }
 }

@@ -19,7 +19,7 @@ use super::files::StepFiles;
 use super::journal::Journal;
 use super::plan::{Meaning, Ours, filled};
 use super::process::{self, Ending, Order};
-use super::{Foreign, StepReport, artifacts, checkout};
+use super::{Foreign, StepReport, artifacts, attest, checkout};
 use crate::Trouble;
 use crate::workflow::{Act, Settings, Sight, Step, Template, Uses};
 
@@ -174,9 +174,7 @@ async fn perform(
                 Some(Meaning::Ours(ours)) => {
                     use_ours(bench, &ours, action, given, (env, deadline)).await
                 }
-                Some(Meaning::Foreign(foreign)) => {
-                    stand_in(bench, step, foreign, &given, deadline).await
-                }
+                Some(Meaning::Foreign(foreign)) => stand_in(bench, foreign, &given, deadline).await,
                 None => Ok(loud(bench, step, &format!("`{action}` is not known to the runner"))),
             }
         }
@@ -395,7 +393,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), Trouble> {
 
 async fn stand_in(
     bench: &mut Bench<'_>,
-    step: &Step,
     foreign: Foreign,
     given: &BTreeMap<String, String>,
     deadline: Instant,
@@ -404,10 +401,7 @@ async fn stand_in(
         Foreign::Checkout => checkout::run(bench, given, deadline).await?,
         Foreign::UploadArtifact => artifacts::upload(bench, given)?,
         Foreign::DownloadArtifact => artifacts::download(bench, given)?,
-        Foreign::AttestBuildProvenance => {
-            let says = "the runner cannot attest: keep this step behind an `if` that is false";
-            return Ok(loud(bench, step, says));
-        }
+        Foreign::Attest => attest::run(bench, given)?,
     };
     Ok(match done {
         Ok(outputs) => Done { outcome: Outcome::Success, outputs },

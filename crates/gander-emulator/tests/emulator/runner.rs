@@ -21,7 +21,7 @@ const PATH: &str = ".github/workflows/release.yml";
 const CHECKOUT: &str = "actions/checkout@1111111111111111111111111111111111111111";
 const UPLOAD: &str = "actions/upload-artifact@2222222222222222222222222222222222222222";
 const DOWNLOAD: &str = "actions/download-artifact@3333333333333333333333333333333333333333";
-const ATTEST: &str = "actions/attest-build-provenance@4444444444444444444444444444444444444444";
+const ATTEST: &str = "actions/attest@4444444444444444444444444444444444444444";
 
 /// Succeeds once the process in the file `pid` is dead, whether or not its parent knows.
 const DEAD: &str = "for i in $(seq 5000); do kill -0 $(cat pid) || exit 0; \
@@ -69,7 +69,7 @@ impl World {
             (Foreign::Checkout, CHECKOUT),
             (Foreign::UploadArtifact, UPLOAD),
             (Foreign::DownloadArtifact, DOWNLOAD),
-            (Foreign::AttestBuildProvenance, ATTEST),
+            (Foreign::Attest, ATTEST),
         ];
         let foreign =
             known.map(|(foreign, uses)| (foreign, uses.split_once('@').unwrap().1.into()));
@@ -78,6 +78,7 @@ impl World {
             foreign: foreign.to_vec(),
             work: folder.path().join("work"),
             path: std::env::var_os("PATH").unwrap(),
+            signs_behind: std::time::Duration::ZERO,
         };
         Self { emulator, app, client, folder, setup }
     }
@@ -541,15 +542,24 @@ async fn an_action_is_looked_at_as_closely_as_the_workflow() {
 }
 
 #[tokio::test]
-async fn an_attestation_is_never_pretended() {
-    let step =
-        format!("- {{ if: inputs.attest == 'auto', uses: {ATTEST}, with: {{ subject-path: x }} }}");
-    let world = World::with(&one_job(&step)).await;
-    assert_eq!(world.run().await.conclusion, "success");
-    let world = World::with(&one_job(&step.replace("==", "!="))).await;
+async fn an_attestation_is_signed_for_the_job_that_may_ask_for_one() {
+    let steps = format!(
+        "- run: echo \"$(printf x | sha256sum | cut -d' ' -f1)  x\" > SUMS; echo '{{\"a\": 1}}' > said\n\
+         - id: sign\n  uses: {ATTEST}\n  with: {{ subject-checksums: SUMS, predicate-path: said, \
+           predicate-type: https://example.com/a }}\n\
+         - run: cat ${{{{ steps.sign.outputs.bundle-path }}}}"
+    );
+    let refused = World::with(&one_job(&steps)).await.run().await;
+    assert_eq!(refused.conclusion, "failure");
+    assert!(refused.jobs[0].log.contains("needs the permission `id-token: write`"));
+
+    let granted = "permissions: { id-token: write, attestations: write }";
+    let workflow = one_job(&steps).replace("permissions: {}", granted);
+    let world = World::with(&workflow).await;
     let report = world.run().await;
-    assert_eq!(report.conclusion, "failure");
-    assert!(report.fault.unwrap().contains("line 7: the runner cannot attest"));
+    assert_eq!(report.conclusion, "success", "{}", report.jobs[0].log);
+    let log = &report.jobs[0].log;
+    assert!(log.contains("application/vnd.dev.sigstore.bundle.v0.3+json"), "{log}");
 }
 
 #[tokio::test]
