@@ -11,8 +11,9 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::commands::{self, Purpose, SourcePosition};
 use super::{ActionEnd, ActionError, ActionReport, Checkout, Log, files, leftovers};
+use crate::core::bill_of_materials::{BILL_FILE, belongs, bill_of_materials};
 use crate::core::changelog::{CHANGELOG_PATH, latest};
-use crate::core::id::RepoId;
+use crate::core::github::RepoRef;
 use crate::core::manifest::{Artifact, BuildManifest, Digest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, ReleaseRules};
 use crate::core::release_gate::ReleaseRequest;
@@ -25,7 +26,7 @@ use crate::core::report::publication::{RanResult, built_summary, ran_summary};
 pub async fn build(
     checkout: Checkout<'_>,
     directory: &Path,
-    repository: RepoId,
+    repository: &RepoRef,
     asked: &ReleaseRequest,
     log: Log<'_>,
 ) -> Result<ActionReport, ActionError> {
@@ -48,9 +49,13 @@ pub async fn build(
     }
     // Nothing changes the files while they are taken.
     leftovers::end().await.map_err(ActionError::Leftovers)?;
-    let files = collect(tree, directory, &rules.release.artifacts)?;
+    let mut files = collect(tree, directory, &rules.release.artifacts)?;
+    if rules.release.sbom {
+        files.push(list_packages(tree, directory, (repository.name.name(), &tag), &files)?);
+        files.sort();
+    }
     let manifest = BuildManifest {
-        repository_id: repository,
+        repository_id: repository.repo_id,
         commit: asked.commit.clone(),
         pull: asked.pull,
         release_id: asked.release_id,
@@ -97,6 +102,38 @@ fn tag(tree: &Path, release: &ReleaseRules) -> Result<String, ActionError> {
     release.tag_of(&section.version).ok_or_else(|| {
         ActionError::Rules(format!("{RULES_PATH}: `[release] tag` does not make a tag"))
     })
+}
+
+/// Lists what the lockfiles of a checkout pin, as a file of the release.
+fn list_packages(
+    tree: &Path,
+    directory: &Path,
+    (name, tag): (&str, &str),
+    taken: &[Artifact],
+) -> Result<Artifact, ActionError> {
+    const KEY: &str = "`[release] sbom`";
+    let name_of_file: FileName =
+        BILL_FILE.parse().map_err(|bad| ActionError::Artifact(format!("{bad}")))?;
+    if taken.iter().any(|file| file.name.folded() == name_of_file.folded()) {
+        let words = format!("{KEY} makes a file {BILL_FILE}, and the build made one as well");
+        return Err(ActionError::Artifact(words));
+    }
+    let mut lockfiles = Vec::new();
+    for path in files::paths(tree)?.into_iter().filter(|path| belongs(path)) {
+        let text = files::text(tree, &path).map_err(|error| files::unreadable(&path, &error))?;
+        lockfiles.push((path, text));
+    }
+    if lockfiles.is_empty() {
+        return Err(ActionError::Artifact(format!(
+            "{KEY} lists the packages that lockfiles pin, and the checkout has none: commit one, or \
+             leave the key out"
+        )));
+    }
+    let text = bill_of_materials((name, tag), &lockfiles);
+    let text = text.map_err(|bad| ActionError::Artifact(format!("{KEY}: {bad}")))?;
+    files::write(directory, BILL_FILE, &text)?;
+    let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    Ok(Artifact { name: name_of_file, size, sha256: Digest::of(text.as_bytes()) })
 }
 
 /// Copies what the patterns name, flat, into an empty directory.

@@ -22,7 +22,7 @@ use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
 use crate::core::flagged::flagged;
 use crate::core::github::RepoRef;
-use crate::core::id::{InstallationId, Sha, UserId};
+use crate::core::id::{Sha, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -96,11 +96,7 @@ async fn once(
     directory: &Path,
     clock: &Clock,
 ) -> Result<(ActionReport, Option<Words>), ActionError> {
-    let repo = RepoRef {
-        installation_id: InstallationId(0),
-        repo_id: inputs.repository,
-        name: inputs.name.clone(),
-    };
+    let repo = inputs.repo.clone();
     let Asked { facts, rules, last } = facts(forge, &repo, inputs, directory, clock).await?;
     let plan = match judge(&inputs.asked, &inputs.terms, &facts) {
         Ok(plan) => plan,
@@ -117,7 +113,7 @@ async fn once(
     };
     let brought = prepared.told();
     let changes = provenance::changes(forge, &repo, last.as_ref(), inputs.gander_app).await?;
-    let (who, judged) = ((&inputs.name, inputs.asked.run), (&inputs.terms, &facts));
+    let (who, judged) = ((&inputs.repo.name, inputs.asked.run), (&inputs.terms, &facts));
     let statement =
         ReleaseStatement::of(&plan, who, judged, rules.as_deref().map(str::as_bytes), changes);
     let statement =
@@ -281,7 +277,7 @@ async fn pull(
         merged_as: seen.merged_as,
         base: seen.base,
         head_branch: seen.head_branch,
-        from_here: seen.head_repository == Some(inputs.repository),
+        from_here: seen.head_repository == Some(inputs.repo.repo_id),
         tree_of_head,
         tree_of_commit,
         files: forge.files_of(repo, number).await?,

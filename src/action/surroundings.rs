@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use strum::VariantArray as _;
 use url::Url;
 
-use crate::core::github::Role;
-use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
+use crate::core::github::{RepoRef, Role};
+use crate::core::id::{InstallationId, Number, RepoId, RunId, Sha};
 use crate::core::manifest::{Digest, ReleaseId, RunAttempt};
 use crate::core::policy::Requester;
 use crate::core::release_gate::{ReleaseCheck, ReleaseRequest, Terms};
@@ -54,8 +54,7 @@ pub struct Surroundings {
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct PublishInputs {
-    pub repository: RepoId,
-    pub name: RepoName,
+    pub repo: RepoRef,
     /// The hint.
     pub asked: ReleaseRequest,
     /// The demands.
@@ -152,10 +151,8 @@ impl PublishInputs {
         let own_app = optional(variable, "GANDER_INPUT_GANDER_APP_ID", "gander-app-id", number)?;
         let gander = optional(variable, "GANDER_INPUT_GANDER_LOGIN", "gander-login", bot)?;
         let required = needed(variable, "GANDER_INPUT_REQUIRED_CHECKS", "required-checks")?;
-        let name = needed(variable, "GITHUB_REPOSITORY", "GITHUB_REPOSITORY")?;
         Ok(Self {
-            repository: repository(variable)?,
-            name: name.parse().map_err(|bad| problem("GITHUB_REPOSITORY", format!("{bad}")))?,
+            repo: repository(variable)?,
             asked: asked(variable)?,
             terms: Terms {
                 role: role.unwrap_or(Role::Maintain),
@@ -202,13 +199,17 @@ impl RegistryInputs {
     }
 }
 
-/// The repository, by number.
+/// The repository, by number and name.
 ///
 /// # Errors
 /// When the runner does not say.
-pub fn repository(variable: Variables<'_>) -> Result<RepoId, InputError> {
+pub fn repository(variable: Variables<'_>) -> Result<RepoRef, InputError> {
     let text = needed(variable, "GITHUB_REPOSITORY_ID", "GITHUB_REPOSITORY_ID")?;
-    Ok(RepoId(number(&text).map_err(|why| problem("GITHUB_REPOSITORY_ID", why))?))
+    let repo_id = RepoId(number(&text).map_err(|why| problem("GITHUB_REPOSITORY_ID", why))?);
+    let name = needed(variable, "GITHUB_REPOSITORY", "GITHUB_REPOSITORY")?;
+    let name = name.parse().map_err(|bad| problem("GITHUB_REPOSITORY", format!("{bad}")))?;
+    // A job has a token of its own, and no installation.
+    Ok(RepoRef { installation_id: InstallationId(0), repo_id, name })
 }
 
 /// The hint that started the run, and the run.

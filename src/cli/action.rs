@@ -129,7 +129,7 @@ async fn with_commands(
         test(checkout, &mut log).await
     } else {
         let (repository, asked) = (repository(&variable)?, asked(&variable)?);
-        build(checkout, &surroundings.directory, repository, &asked, &mut log).await
+        build(checkout, &surroundings.directory, &repository, &asked, &mut log).await
     };
     end_leftovers().await.map_err(ActionError::Leftovers)?;
     Ok(report?)
@@ -145,8 +145,11 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
                  `token: ${{ github.token }}`",
             )?;
             let registries = RegistryInputs::read(&variable)?;
-            let registries =
-                registries_of_job(registries, &inputs.name, (&surroundings.api, token.clone()))?;
+            let registries = registries_of_job(
+                registries,
+                &inputs.repo.name,
+                (&surroundings.api, token.clone()),
+            )?;
             let forge = forge_of_job(&surroundings.api, &surroundings.web, token)?;
             let (clock, directory) = (Clock::system(), &surroundings.directory);
             let (report, words) = publish(&forge, &registries, &inputs, directory, &clock).await?;

@@ -29,14 +29,25 @@ const KNOWN: &str = "anyhow axios babel boto3 chalk chrono click clap colors com
 
 /// A package as a lockfile has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct LockedPackage {
-    version: String,
+pub struct LockedPackage {
+    /// As the lockfile spells it.
+    pub version: String,
     /// Where it comes from, if that is not the usual registry.
-    source: String,
-    licence: String,
+    pub source: String,
+    /// Where the lockfile names one.
+    pub licence: String,
+    /// Whether it is one of the project's own.
+    pub own: bool,
 }
 
-type LockedPackages = BTreeMap<String, BTreeSet<LockedPackage>>;
+/// Packages by name; a lockfile may hold several versions of one.
+pub type LockedPackages = BTreeMap<String, BTreeSet<LockedPackage>>;
+
+/// The packages that a lockfile names. `None`: no lockfile has this name, or it cannot be read.
+pub fn locked_packages(path: &str, text: &str) -> Option<LockedPackages> {
+    let reader = reader(path.rsplit('/').next().unwrap_or(path))?;
+    if text.len() <= LARGEST { reader(text) } else { None }
+}
 
 /// What a change makes of the packages of a lockfile, one line each: `adds itoa 1.0.15`. `None`: no
 /// lockfile has this name. Without `before` it is new.
@@ -71,7 +82,7 @@ fn one(
     was: Option<&BTreeSet<LockedPackage>>,
     before: &LockedPackages,
 ) -> String {
-    let LockedPackage { version, source, licence } = package;
+    let LockedPackage { version, source, licence, own: _ } = package;
     let mut line = match was.and_then(|was| was.iter().next()) {
         Some(was) if was.version == *version => format!("replaces {name} {version}"),
         Some(was) => format!("replaces {name} {} by {version}", was.version),
@@ -105,15 +116,16 @@ fn look_alike<'k>(name: &str, before: &'k LockedPackages) -> Option<&'k str> {
     })
 }
 
-/// How the lockfile of this name is read.
 /// Whether a tool writes this file from a manifest.
 pub fn is_lockfile(path: &str) -> bool {
     reader(path.rsplit('/').next().unwrap_or(path)).is_some()
 }
 
+/// How the lockfile of this name is read.
 fn reader(name: &str) -> Option<fn(&str) -> Option<LockedPackages>> {
     Some(match name {
-        "Cargo.lock" | "uv.lock" | "poetry.lock" | "pdm.lock" => of_toml,
+        "Cargo.lock" => |text| of_toml(text, true),
+        "uv.lock" | "poetry.lock" | "pdm.lock" => |text| of_toml(text, false),
         "package-lock.json" | "npm-shrinkwrap.json" => of_npm,
         "composer.lock" => of_composer,
         "pnpm-lock.yaml" => of_pnpm,
@@ -128,7 +140,8 @@ fn insert(all: &mut LockedPackages, name: &str, package: LockedPackage) {
     all.entry(name.to_owned()).or_default().insert(package);
 }
 
-fn of_toml(text: &str) -> Option<LockedPackages> {
+/// `own` says whether a package without a source is one of the project's.
+fn of_toml(text: &str, own: bool) -> Option<LockedPackages> {
     /// What needs no saying.
     const USUAL: [&str; 3] = [
         "registry+https://github.com/rust-lang/crates.io-index",
@@ -139,6 +152,12 @@ fn of_toml(text: &str) -> Option<LockedPackages> {
     let mut found = BTreeMap::new();
     for package in all.get("package").and_then(toml::Value::as_array).into_iter().flatten() {
         let text = |key: &str| package.get(key).and_then(toml::Value::as_str);
+        let own = match package.get("source") {
+            None => own,
+            Some(source) => {
+                ["editable", "virtual", "directory"].iter().any(|it| source.get(it).is_some())
+            }
+        };
         let source = match package.get("source") {
             Some(toml::Value::String(source)) => source.clone(),
             // uv and poetry: `{ registry = "…" }`, `{ type = "git", url = "…" }`.
@@ -150,7 +169,8 @@ fn of_toml(text: &str) -> Option<LockedPackages> {
         };
         let source = if USUAL.contains(&&*source) { String::new() } else { source };
         let version = text("version").unwrap_or_default().to_owned();
-        insert(&mut found, text("name")?, LockedPackage { version, source, ..Default::default() });
+        let package = LockedPackage { version, source, own, ..Default::default() };
+        insert(&mut found, text("name")?, package);
     }
     Some(found)
 }
@@ -176,7 +196,9 @@ fn of_npm(text: &str) -> Option<LockedPackages> {
         let source = resolved.text();
         let is_usual = source.starts_with("https://registry.npmjs.org/");
         let source = if is_usual { String::new() } else { source };
-        insert(&mut found, name, LockedPackage { version, source, licence: license.text() });
+        let package =
+            LockedPackage { version, source, licence: license.text(), ..Default::default() };
+        insert(&mut found, name, package);
     }
     Some(found)
 }

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod bare_repository;
+pub mod bill_of_materials;
 pub mod budget;
 pub mod changelog;
 pub mod check_history;

@@ -166,6 +166,8 @@ pub struct ReleaseRules {
     /// What is released, as glob patterns.
     #[serde(deserialize_with = "values::release_artifacts")]
     pub artifacts: Vec<String>,
+    /// Whether a list of the packages that lockfiles pin is one of its files.
+    pub sbom: bool,
     /// The package registries that it is brought to, besides GitHub's own page.
     #[serde(deserialize_with = "values::release_targets")]
     pub targets: Vec<ReleaseTarget>,
@@ -215,6 +217,7 @@ impl Default for ReleaseRules {
             tag: "v{version}".to_owned(),
             build: Vec::new(),
             artifacts: Vec::new(),
+            sbom: false,
             targets: Vec::new(),
             approval_hours: None,
         }

@@ -264,6 +264,38 @@ async fn a_build_takes_only_plain_files_with_names_of_their_own() {
     assert!(ran.summary.contains("not a branch"), "{}", ran.summary);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_rules_say_so_a_release_lists_the_packages_that_lockfiles_pin() {
+    let mut world = World::with_release().await;
+    world.commit = "a".repeat(40);
+    world.given();
+    let rules = "[release]\nbuild = [\"mkdir dist && echo 1 > dist/tool\"]\n\
+                 artifacts = [\"dist/tool\"]\nsbom = true\n";
+    let lock = "[[package]]\nname = \"widgets\"\nversion = \"1.2.0\"\n\n[[package]]\n\
+                name = \"itoa\"\nversion = \"1.0.15\"\n\
+                source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+    let (head, notes) = (world.commit.clone(), "## 1.2.0\n");
+    let common =
+        [(".github/gander.toml", rules), ("CHANGELOG.md", notes), (".git/HEAD", head.as_str())];
+    let ran = world.runs("build", &project(&world, &common), &[]).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.log);
+    assert!(ran.summary.contains("the checkout has none: commit one"), "{}", ran.summary);
+
+    let (tests, own) = ([("tests/Cargo.lock", "{")], [("Cargo.lock", lock)]);
+    let tree = project(&world, &[&common[..], &own, &tests].concat());
+    let _ = std::fs::remove_dir_all(world.release_directory());
+    let ran = world.runs("build", &tree, &[]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    let file = |name: &str| std::fs::read(world.release_directory().join(name)).unwrap();
+    let bill: serde_json::Value = serde_json::from_slice(&file("gander-sbom.cdx.json")).unwrap();
+    assert_eq!(bill["metadata"]["component"]["bom-ref"], "widgets@v1.2.0");
+    let urls: Vec<_> =
+        bill["components"].as_array().unwrap().iter().map(|it| &it["purl"]).collect();
+    assert_eq!(urls, ["pkg:cargo/itoa@1.0.15"]);
+    let sums = String::from_utf8(file("SHA256SUMS")).unwrap();
+    assert!(sums.contains("  gander-sbom.cdx.json\n") && sums.contains("  tool\n"), "{sums}");
+}
+
 /// A repository with a commit on top of another, which skips a test and silences a warning.
 fn with_a_skipped_test(world: &World) -> std::path::PathBuf {
     let tree = project(world, &[("test_sum.py", "def test_add():\n    assert 1 + 1 == 2\n")]);
