@@ -194,6 +194,7 @@ fn task(change: &JudgedChange<'_>, shown: &ShownDiff) -> String {
     ]);
     let mut text = match (change.kind, change.review) {
         (Kind::Fix, None) => "A bug was reported, and this change is to mend it.",
+        (Kind::Revert, None) => "This change is to take back what a merged pull request brought.",
         (Kind::Build, None) => "Something was asked for, and this change is to build it.",
         (_, Some(_)) => "A pull request was reviewed, and this change is to answer the review.",
     }

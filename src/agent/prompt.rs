@@ -13,6 +13,7 @@ use crate::core::picture::pictures_in;
 pub const SYSTEM: &str = include_str!("prompts/system.md");
 const FIX: &str = include_str!("prompts/fix.md");
 const BUILD: &str = include_str!("prompts/build.md");
+const REVERT: &str = include_str!("prompts/revert.md");
 const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
 const PULL: &str = include_str!("prompts/pull.md");
@@ -116,6 +117,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         (Some(_), _) => PULL,
         (None, Kind::Fix) => FIX,
         (None, Kind::Build) => BUILD,
+        (None, Kind::Revert) => REVERT,
     }
     .trim_end()
     .to_owned();

@@ -132,6 +132,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         round: None,
         others_pull: None,
         update: None,
+        reverts: None,
         planning: &Planning::default(),
         notes: &[],
         overrides: &[],

@@ -179,6 +179,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
             budget,
             estimate: None,
             others_pull: None,
+            reverts: None,
             conventions,
         },
         clock: Clock::system(),

@@ -34,6 +34,7 @@ pub enum Verb {
     Release,
     Retry,
     Update,
+    Revert,
     Cancel,
     Status,
     Explain,
@@ -161,6 +162,15 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         place: "issue or Gander's pull request",
         who: Role::Write,
         summary: "merge the base branch into the pull request, and check it again",
+    },
+    VerbSpec {
+        verb: Verb::Revert,
+        name: "revert",
+        object: None,
+        keys: &[("base", "BRANCH")],
+        place: "a merged pull request",
+        who: Role::Write,
+        summary: "take back what it brought, by another pull request",
     },
     VerbSpec {
         verb: Verb::Cancel,

@@ -40,6 +40,7 @@ mod obstacle;
 mod order;
 mod others_pull;
 mod plan;
+mod revert;
 mod review;
 mod rounds;
 mod snapshot;
@@ -57,6 +58,7 @@ pub use obstacle::*;
 pub use order::*;
 pub use others_pull::*;
 pub use plan::*;
+pub use revert::*;
 pub use review::*;
 pub use rounds::PushedRound;
 pub use snapshot::*;
@@ -124,6 +126,9 @@ pub struct Prepared {
     /// The pull request that it is about, if others opened that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others_pull: Option<OthersPull>,
+    /// The merged pull request that it takes back, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<Reverted>,
     /// The ways of the repository.
     #[serde(default)]
     pub conventions: Box<Conventions>,

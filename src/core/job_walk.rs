@@ -372,6 +372,7 @@ fn prepared(base: Base, rules: Rules) -> Prepared {
         budget: Money::ZERO,
         estimate: None,
         others_pull: None,
+        reverts: None,
         conventions: Box::default(),
     }
 }

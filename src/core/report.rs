@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 
+mod changed;
 mod check_history;
 mod checks;
 mod commands;
@@ -46,6 +47,7 @@ pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
 pub use suggestions::{about_suggestions, suggestion};
 
+use changed::changed_section;
 use checks::{checked_step, checks_table};
 use commit::closing_keyword;
 use endings::{declined, why_it_ended};
@@ -240,8 +242,6 @@ const LONGEST_BODY: usize = 65_536;
 pub(super) const LONGEST_TITLE: usize = 256;
 /// So many bytes as the summary of a check run.
 const LONGEST_SUMMARY: usize = 65_535;
-/// Of rounds before the present one so many are told in the text of a pull request.
-const MOST_ROUNDS: usize = 5;
 
 /// The label that shows the job's state on its issue, if any.
 pub fn state_label(job: &Job) -> Option<&'static str> {
@@ -283,39 +283,13 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
     if let Some(why) = checks::why_no_test(patch.tests()) {
         let _ = write!(text, "> [!WARNING]\n> **{outcome}.** {why}\n\n");
     }
-    let proposal = job.proposal();
     let overridden = overrides(job);
     let flags = flags_of(job);
     if !flags.is_empty() || !overridden.is_empty() {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
         let _ = writeln!(text, "{overridden}{}", flag_lines("> - ", &flags));
     }
-    if let Some(proposal) = proposal {
-        text.push_str("### What changed\n");
-        let now = job.stage.round().unwrap_or(1);
-        let earlier = job.review.pushed.iter().filter(|it| it.round < now);
-        let earlier: Vec<_> = earlier.map(|it| (it.round, it.size, &*it.summary)).collect();
-        let rounds = earlier.iter().copied().chain([(now, proposal.size, &*proposal.summary)]);
-        if let Some(more) = earlier.len().checked_sub(MOST_ROUNDS).filter(|more| *more > 0) {
-            let s = if more == 1 { "" } else { "s" };
-            let _ = write!(text, "{more} round{s} before these.\n\n");
-        }
-        let told = rounds.skip(earlier.len().saturating_sub(MOST_ROUNDS));
-        for (round, (files, added, removed), summary) in told {
-            if !earlier.is_empty() {
-                let _ = write!(text, "**Round {round}**: ");
-            }
-            let s = if files == 1 { "" } else { "s" };
-            let _ = write!(text, "{files} file{s}, +{added} −{removed}. ");
-            match summary.is_empty() {
-                true => text.push_str("The base is merged in, and no model was asked.\n\n"),
-                false => {
-                    let words = boxed(summary, 4000);
-                    let _ = write!(text, "In the model's words:\n\n{words}\n\n");
-                }
-            }
-        }
-    }
+    text.push_str(&changed_section(job));
     text.push_str(&plan_section(job));
     text.push_str(&proof_section(job));
     text.push_str(&opinion_section(job));
@@ -409,6 +383,7 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
         | Verb::Override
         | Verb::Release
         | Verb::Update
+        | Verb::Revert
         | Verb::Status
         | Verb::Help => format!("`{verb}` does nothing here."),
     }
@@ -428,7 +403,10 @@ pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
             format!("This pull request is closed. Reopen it, then comment `{prefix} {verb}` again.")
         }
         CannotStart::JobUnderWay => format!(
-            "A job is still under way here, so there is nothing to retry yet. `{prefix} cancel` stops it."
+            "A job is still under way here, so there is nothing to {verb} yet. `{prefix} cancel` stops it."
+        ),
+        CannotStart::NotMerged => format!(
+            "`{prefix} {verb}` takes back a merged pull request, and this is none. Comment it there."
         ),
     }
 }
@@ -441,6 +419,7 @@ pub enum CannotStart {
     Closed,
     PullClosed,
     JobUnderWay,
+    NotMerged,
 }
 
 /// What is done of a job, and what comes.

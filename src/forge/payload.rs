@@ -346,6 +346,9 @@ pub struct PullDetail {
     pub merged_by: Option<User>,
     #[serde(default)]
     pub merge_commit_sha: Option<Sha>,
+    /// How many it has.
+    #[serde(default)]
+    pub commits: u32,
     pub head: PullTip,
     pub base: PullTip,
     #[serde(default)]

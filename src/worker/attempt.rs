@@ -249,13 +249,15 @@ pub(super) fn files(
     })
 }
 
-/// The words for a merge without a conflict, which needs no model before its checks.
+/// The words for a merge without a conflict, or for the way back from one, which need no model
+/// before their checks.
 fn nothing_to_resolve(job: &AttemptInput<'_>, attempt: &Attempt<'_>) -> Option<SaidOfChange> {
-    job.update.filter(|update| update.conflicts.is_empty() && attempt.number == 1)?;
-    Some(SaidOfChange { summary: String::new(), answers: Vec::new(), no_test: None })
+    let merges = job.update.is_some_and(|update| update.conflicts.is_empty());
+    (attempt.number == 1 && (merges || job.reverts.is_some())).then(SaidOfChange::default)
 }
 
 /// What the model says of its change.
+#[derive(Default)]
 struct SaidOfChange {
     summary: String,
     answers: Vec<ThreadAnswer>,
@@ -306,7 +308,8 @@ async fn hand_in(
     let by_ignored = changes.ignored.iter();
     flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
     // What a merge brings is from no edit.
-    let by_commands = changes.by_commands.iter().filter(|_| job.update.is_none());
+    let from_edits = job.update.is_none() && job.reverts.is_none();
+    let by_commands = changes.by_commands.iter().filter(|_| from_edits);
     flags.extend(by_commands.map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let issue = [&job.issue.title, &job.issue.body, job.request].join("\n");

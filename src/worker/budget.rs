@@ -145,6 +145,7 @@ mod tests {
                 budget: Money::from_micros(budget),
                 estimate: None,
                 others_pull: None,
+                reverts: None,
                 conventions: Box::default(),
             });
             booked.extend(ledger_entry(&before, &after).map(|entry| entry.micros));

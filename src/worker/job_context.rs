@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::id::{Number, Sha};
-use crate::core::job::{Kind, Planning, ReviseRequest, RuleOverride, Update};
+use crate::core::job::{Kind, Planning, Reverted, ReviseRequest, RuleOverride, Update};
 use crate::core::picture::Picture;
 use crate::core::policy::Rules;
 use crate::environment::{Environment, Environments};
@@ -84,6 +84,8 @@ pub struct AttemptInput<'a> {
     pub others_pull: Option<&'a str>,
     /// The merge that it is about, if the base is merged in.
     pub update: Option<&'a Update>,
+    /// The merged pull request that it takes back.
+    pub reverts: Option<&'a Reverted>,
     /// Its plan, where one is made first.
     pub planning: &'a Planning,
     /// What people said since, oldest first.

@@ -54,6 +54,10 @@ impl CheckedChange<'_> {
         if evidence.verdict() != Verdict::Green || self.patch.is_empty() {
             return Ok(evidence);
         }
+        // The way back as it is: nobody wrote it, and its tests go with it.
+        if self.job.reverts.is_some_and(|it| it.patch == self.patch.digest()) {
+            return Ok(evidence);
+        }
         let (base, patch) =
             whole.as_ref().map_or((self.job.base, self.patch), |it| (it.base, it.patch));
         let files = self.replaced_files(base, patch).await?;

@@ -82,6 +82,48 @@ impl Mirror {
         Ok(MergeResult::Tree(MergedTree { tree: sha_of(tree)?, origin, conflicts, messages }))
     }
 
+    /// Whether one commit is part of the other's history. Both must be here with all of theirs.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn is_ancestor(&self, one: &Sha, of: &Sha) -> Result<bool, MirrorError> {
+        let arguments = ["merge-base", "--is-ancestor", one.as_str(), of.as_str()];
+        Ok(self
+            .git
+            .ask("look whether a commit is part of a branch", LOCAL_LIMIT, &arguments)
+            .await?
+            .0)
+    }
+
+    /// Takes back on `onto` what came in between `before` and `commit`, which is part of it.
+    ///
+    /// # Errors
+    /// When git fails, or its answer makes no sense.
+    pub async fn merge_back(
+        &self,
+        onto: &Sha,
+        commit: &Sha,
+        before: &Sha,
+    ) -> Result<MergeResult, MirrorError> {
+        // The files as they were, as a step that follows the commit: so both come from it.
+        let tree = format!("{before}^{{tree}}");
+        let arguments = [
+            "-c",
+            "user.name=gander",
+            "-c",
+            "user.email=gander@localhost",
+            "commit-tree",
+            &*tree,
+            "-p",
+            commit.as_str(),
+            "-m",
+            "back",
+        ];
+        let made = self.git.ask("make the way back", LOCAL_LIMIT, &arguments).await?.1;
+        let made = sha_of(made.trim_ascii())?;
+        self.merge(onto, &made).await
+    }
+
     /// The first lines of the newest commits since `origin` that touch a path, newest first.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ mod release_proposed;
 mod release_published;
 mod release_tags;
 mod renamed;
+mod reverts;
 mod review;
 mod same_name;
 mod second_look;

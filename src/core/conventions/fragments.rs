@@ -104,6 +104,7 @@ impl Fragments {
                 let type_ = match kind {
                     Kind::Fix => "bugfix",
                     Kind::Build => "feature",
+                    Kind::Revert => "misc",
                 };
                 format!(
                     "a file `{directory}/{issue}.{type_}.EXT`, or with the type and the ending \
@@ -114,7 +115,7 @@ impl Fragments {
                 "a file `{directory}/SOME-NAME.md`: between two lines `---` each package that \
                  changes with its step, as `\"name\": {}`, then a sentence for users",
                 match kind {
-                    Kind::Fix => "patch",
+                    Kind::Fix | Kind::Revert => "patch",
                     Kind::Build => "minor",
                 }
             ),

@@ -78,6 +78,7 @@ pub fn template_path<'a>(paths: impl Iterator<Item = &'a str>, kind: Kind) -> Op
     let words: &[&str] = match kind {
         Kind::Fix => &["bug", "fix"],
         Kind::Build => &["feat", "enhancement"],
+        Kind::Revert => &["revert"],
     };
     let says = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
@@ -205,6 +206,7 @@ fn summary(known: &KnownOfChange<'_>) -> String {
     let what = match known.kind {
         Kind::Fix => "Fixes",
         Kind::Build => "Builds",
+        Kind::Revert => "Takes back",
     };
     format!("{what} “{}” (#{}). What changed, and what was run: below.", known.title, known.issue)
 }

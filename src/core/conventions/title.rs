@@ -217,6 +217,8 @@ impl TitleStyle {
                     (Kind::Fix, false) => "🐛",
                     (Kind::Build, true) => ":sparkles:",
                     (Kind::Build, false) => "✨",
+                    (Kind::Revert, true) => ":rewind:",
+                    (Kind::Revert, false) => "⏪",
                 };
                 numbered(format!("{emoji} {}", self.cased(&imperative(kind, words))))
             }
@@ -224,6 +226,7 @@ impl TitleStyle {
                 let usual = match kind {
                     Kind::Fix => "Fix",
                     Kind::Build => "New",
+                    Kind::Revert => "Revert",
                 };
                 let own = self.areas.iter().find(|it| it.eq_ignore_ascii_case(usual));
                 let tag = own.map_or(usual, String::as_str);
@@ -272,6 +275,7 @@ pub fn type_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Fix => "fix",
         Kind::Build => "feat",
+        Kind::Revert => "revert",
     }
 }
 
@@ -402,6 +406,9 @@ fn ticket<'a>(around: &str, words: &'a str, number: u64) -> Option<(String, &'a 
 /// What a change does about what an issue says: `panic on an empty list` → `Fix panic on an empty
 /// list`.
 fn imperative(kind: Kind, words: &str) -> String {
+    if kind == Kind::Revert {
+        return format!("Revert \"{words}\"");
+    }
     let words = words.trim_end_matches('.');
     let first = words.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     const VERBS: &[&str] = &[
@@ -448,6 +455,7 @@ fn imperative(kind: Kind, words: &str) -> String {
     let verb = match kind {
         Kind::Fix => "Fix",
         Kind::Build => "Add",
+        Kind::Revert => "Revert",
     };
     format!("{verb} {}", without_capital(words))
 }

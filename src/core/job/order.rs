@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::NoUpdate;
+use super::{NoRevert, NoUpdate};
 use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Sha, Timestamp, UserId};
@@ -138,6 +138,8 @@ pub enum Declined {
     OtherWork(OtherWork),
     /// The base is not merged into the pull request.
     Update(NoUpdate),
+    /// The pull request is not taken back.
+    Revert(NoRevert),
     /// Too many of Gander's pull requests are open.
     TooManyOpenPulls { open: u32, limit: u32 },
     /// Too many of them wait for one person.

@@ -310,6 +310,7 @@ impl Story {
                 budget: Money::ZERO,
                 estimate: None,
                 others_pull: None,
+                reverts: None,
                 conventions: Box::default(),
             }),
             ..new_job()

@@ -27,17 +27,23 @@ pub fn title(job: &Job) -> String {
     }
 }
 
-/// GitHub closes the issue by this word when the change is merged.
+/// GitHub closes the issue by this word when the change is merged; a pull request that is taken
+/// back stays as it is.
 pub(super) fn closing_keyword(job: &Job) -> &'static str {
     match job.order.kind {
         Kind::Fix => "Fixes",
         Kind::Build => "Closes",
+        Kind::Revert => "Reverts",
     }
 }
 
 /// The whole commit message. Holds no word of the model.
 pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let mut message = title(job);
+    if let Some(reverted) = job.reverts() {
+        // The words by which git and release tools know one.
+        let _ = write!(message, "\n\nThis reverts commit {}.", reverted.commit);
+    }
     if trailers {
         let model =
             if setting.show.model { format!(" ({})", setting.model) } else { String::new() };

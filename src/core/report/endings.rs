@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::core::budget::Payer;
-use crate::core::job::{Declined, Job, JobEnding, NoUpdate};
+use crate::core::job::{Declined, Job, JobEnding, NoRevert, NoUpdate};
 use crate::core::other_work::OtherWork;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{boxed, first_of, inline, listed};
@@ -110,6 +110,49 @@ fn other_work(others: &OtherWork, prefix: &str) -> String {
 /// So many of others' works are named.
 const MOST_NAMED: usize = 5;
 
+/// Why a pull request is not taken back.
+fn no_revert(why: &NoRevert, prefix: &str) -> String {
+    let by_hand = "Take it back by hand.";
+    match why {
+        NoRevert::NotMerged => format!(
+            "This pull request is not merged, so there is nothing to take back. Close it if it is \
+             not wanted; `{prefix} revert` is for merged ones."
+        ),
+        NoRevert::NotOnBranch { branch } => format!(
+            "What this pull request was merged as is not on `{branch}`. Name the branch that holds \
+             it: `{prefix} revert base=BRANCH`."
+        ),
+        NoRevert::Conflicts { paths } if paths.is_empty() => {
+            format!("Directories that were renamed since are in the way. {by_hand}")
+        }
+        NoRevert::Conflicts { paths } => {
+            let paths: Vec<String> = paths.iter().map(|path| inline(path, 120)).collect();
+            format!(
+                "What it brought was changed since, so it does not come off by itself: {}. Nothing \
+                 was done, and nothing was spent. {by_hand} Or open an issue that says what is to \
+                 be undone, and comment `{prefix} fix` there.",
+                listed(first_of(&paths, MOST_NAMED))
+            )
+        }
+        NoRevert::NothingLeft => {
+            "Nothing of what it brought is left on the branch: it was taken back already."
+                .to_owned()
+        }
+        NoRevert::ByPeople(why) => format!(
+            "It brought what people may change and Gander may not:\n\n{}\n\n{by_hand}",
+            boxed(why, 1000)
+        ),
+        NoRevert::Links(1) => {
+            format!("It brought a link or a submodule, which Gander does not write. {by_hand}")
+        }
+        NoRevert::Links(count) => {
+            format!(
+                "It brought {count} links or submodules, which Gander does not write. {by_hand}"
+            )
+        }
+    }
+}
+
 /// Why the base is not merged in.
 fn no_update(why: &NoUpdate) -> String {
     match why {
@@ -203,6 +246,7 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
             allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ),
         Declined::Update(why) => no_update(why),
+        Declined::Revert(why) => no_revert(why, prefix),
         Declined::OtherWork(others) => other_work(others, prefix),
         Declined::TooManyOpenPulls { open, limit } => format!(
             "{} of Gander are open here, and `[limits] open_pulls` in `{RULES_PATH}` allows \

@@ -8,6 +8,7 @@ pub fn headline(job: &Job) -> String {
     let work = match job.order.kind {
         Kind::Fix => "fix",
         Kind::Build => "build",
+        Kind::Revert => "revert",
     };
     match &job.stage {
         JobStage::Queued => "**Waiting** for its turn on this issue".to_owned(),

@@ -162,6 +162,7 @@ async fn command(
         Verb::Release => release_command(ctx, asked, &command.request, has).await,
         Verb::Retry => retry(ctx, asked, command, has).await,
         Verb::Update => update(ctx, asked).await,
+        Verb::Revert => revert(ctx, asked, command).await,
         Verb::Cancel => cancel(ctx, asked).await,
         Verb::Status if is_about_checks(&command.request) => {
             let text = check_history(ctx, asked).await?;
@@ -230,6 +231,31 @@ async fn start(
     if asked.on_pull && order.issue == IssueText::default() {
         order.issue = pull_text(ctx, asked).await?;
     }
+    Ok(begin(asked, Job::new(id, asked.repo.clone(), asked.number, order)))
+}
+
+/// Takes back a merged pull request, whoever opened it.
+async fn revert(
+    ctx: &Context,
+    asked: &CommandEvent,
+    command: &Command,
+) -> Result<TaskOutcome, WorkError> {
+    let pull = match asked.on_pull {
+        true => ctx.forge.pull(&asked.repo, asked.number).await?,
+        false => None,
+    };
+    let Some(pull) = pull.filter(|it| it.merged) else {
+        return Ok(cannot(ctx, asked, Verb::Revert, CannotStart::NotMerged));
+    };
+    if jobs_on(ctx, asked).await?.iter().any(|stored| !stored.machine.is_done()) {
+        return Ok(cannot(ctx, asked, Verb::Revert, CannotStart::JobUnderWay));
+    }
+    let mut order = order(ctx, asked, command, Kind::Revert);
+    let (title, body) = (pull.title, pull.body.unwrap_or_default());
+    (order.on_pull, order.issue) = (false, IssueText { title, body });
+    // Where it was merged, unless another branch is named.
+    order.base = order.base.or_else(|| pull.base.branch.parse().ok());
+    let id = JobId::of_trigger(&asked.key);
     Ok(begin(asked, Job::new(id, asked.repo.clone(), asked.number, order)))
 }
 

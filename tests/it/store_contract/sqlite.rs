@@ -260,6 +260,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         budget: Money::from_micros(2_500_000),
         estimate: None,
         others_pull: None,
+        reverts: None,
         conventions: Box::default(),
     };
     let known = Job {

@@ -14,6 +14,7 @@ pub(in crate::worker) mod plan;
 pub(in crate::worker) mod prepare;
 pub(in crate::worker) mod publish;
 pub(in crate::worker) mod rerun;
+mod revert;
 pub(in crate::worker) mod start;
 pub(in crate::worker) mod suggest;
 pub(in crate::worker) mod undo;
@@ -57,7 +58,7 @@ pub(in crate::worker) async fn perform(
     }
     // The steps' futures are large: each stands on the heap, not in the worker's stack.
     match step {
-        JobStep::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
+        JobStep::Prepare => Box::pin(prepare::run(ctx, job)).await,
         &JobStep::Fix { round, attempt } => {
             let ctx = with_pictures(ctx, job, rules_and_base(job)?.1).await?;
             Box::pin(fix::run(&ctx, job, round, attempt, stop)).await
@@ -224,6 +225,7 @@ pub(in crate::worker) fn about<'a>(
         round: round.filter(|it| it.update.is_none()).map(|round| round.task.as_str()),
         others_pull: job.others_pull().map(|pull| pull.about.as_str()),
         update: job.update(),
+        reverts: job.reverts().filter(|_| job.stage.round() <= Some(1)),
         planning: &job.planning,
         notes: &job.notes,
         overrides: &job.order.overrides,

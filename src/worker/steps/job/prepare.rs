@@ -4,27 +4,48 @@ use crate::core::budget::CostEstimate;
 use crate::core::conventions::Conventions;
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::Timestamp;
-use crate::core::job::{Base, Declined, Job, JobFact, Prepared};
+use crate::core::job::{Base, Declined, Job, JobFact, Kind, Prepared, Reverted};
 use crate::core::other_work::{OtherWork, closes};
+use crate::core::patch::PatchDigest;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::{BranchHead, RecentHistory};
 use crate::worker::budget::{day_budget, job_budget};
+use crate::worker::commit::{Learnt, TaskOutcome};
+use crate::worker::steps::job::revert;
 use crate::worker::steps::job::{ordered_by, permission_lost};
 use crate::worker::{Context, WorkError, conventions, others_pull};
+
+/// A change by its digest, with its bytes.
+type KeptPatch = (PatchDigest, Vec<u8>);
 
 /// Jobs of the last 90 days say what one usually comes to, in milliseconds.
 const LOOKED_BACK: i64 = 90 * 24 * 60 * 60 * 1000;
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<TaskOutcome, WorkError> {
+    Ok(match prepared(ctx, job).await? {
+        Ok((fact, patch)) => {
+            let (id, fact) = (job.id.clone(), Box::new(fact));
+            TaskOutcome::Learnt(Box::new(Learnt::OfJob { id, fact, patch }))
+        }
+        Err(why) => TaskOutcome::of_job(job, JobFact::Declined(why)),
+    })
+}
+
+/// What it works with, and a change that is kept for it; or why there is nothing to be done.
+async fn prepared(
+    ctx: &Context,
+    job: &Job,
+) -> Result<Result<(JobFact, Option<KeptPatch>), Declined>, WorkError> {
     let forge = &ctx.forge;
     let (issue, repository) =
         tokio::join!(forge.issue(&job.repo, job.subject), ctx.repository(&job.repo));
     let (repository, issue) = (repository?, issue?);
-    let Some(issue) = issue.filter(|issue| issue.state == "open") else {
-        return Ok(JobFact::Declined(Declined::SubjectClosed));
+    let reverts = job.order.kind == Kind::Revert;
+    let Some(issue) = issue.filter(|issue| reverts || issue.state == "open") else {
+        return Ok(Err(Declined::SubjectClosed));
     };
     if issue.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL)) {
-        return Ok(JobFact::Declined(Declined::Skipped));
+        return Ok(Err(Declined::Skipped));
     }
     let actor = ordered_by(job);
     let (text, has) = tokio::try_join!(
@@ -34,7 +55,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     let rules = match Rules::parse(&text.unwrap_or_default()) {
         Ok(rules) => rules,
         Err(bad) => {
-            return Ok(JobFact::Declined(Declined::BadConfig { problem: bad.to_string() }));
+            return Ok(Err(Declined::BadConfig { problem: bad.to_string() }));
         }
     };
     let declined = match permission_lost(&actor, &rules, has) {
@@ -42,36 +63,59 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
         lost => lost,
     };
     if let Some(declined) = declined {
-        return Ok(JobFact::Declined(declined));
+        return Ok(Err(declined));
     }
     let (history, others) = history_and_others(ctx, job).await?;
     if !others.is_empty() {
-        return Ok(JobFact::Declined(Declined::OtherWork(others)));
+        return Ok(Err(Declined::OtherWork(others)));
     }
     let (base, others_pull) = match job.order.on_pull {
         true => match others_pull::read(ctx, job).await? {
             Ok((base, pull)) => (base, Some(pull)),
-            Err(declined) => return Ok(JobFact::Declined(declined)),
+            Err(declined) => return Ok(Err(declined)),
         },
         false => match base_of(ctx, job, &rules, &repository.default_branch).await? {
             Ok(base) => (base, None),
-            Err(declined) => return Ok(JobFact::Declined(declined)),
+            Err(declined) => return Ok(Err(declined)),
         },
     };
     ctx.mirror(job, &base.sha).await?;
+    let (reverts, patch) = match reverts {
+        true => match reverted(ctx, job, (&rules, &base)).await? {
+            Ok((reverts, kept)) => {
+                let patch = (reverts.patch.clone(), kept);
+                (Some(reverts), Some(patch))
+            }
+            Err(declined) => return Ok(Err(declined)),
+        },
+        false => (None, None),
+    };
     if let Some(pull) = &others_pull {
         ctx.mirror(job, &pull.target).await?;
     }
     let Some(conventions) =
         conventions_of(ctx, job, &repository.default_branch, &base, &history).await?
     else {
-        return Ok(JobFact::Declined(Declined::EmptyRepository));
+        return Ok(Err(Declined::EmptyRepository));
     };
     let conventions = Box::new(conventions);
     let budget = job_budget(ctx, job, &rules);
     let since = Timestamp(ctx.clock.now().0 - LOOKED_BACK);
     let estimate = CostEstimate::of(ctx.store.past_costs(job.repo.repo_id, since).await?);
-    Ok(JobFact::Prepared(Prepared { base, rules, budget, estimate, others_pull, conventions }))
+    let prepared = Prepared { base, rules, budget, estimate, others_pull, reverts, conventions };
+    Ok(Ok((JobFact::Prepared(prepared), patch)))
+}
+
+/// The merged pull request that it takes back.
+async fn reverted(
+    ctx: &Context,
+    job: &Job,
+    base: (&Rules, &Base),
+) -> Result<Result<(Reverted, Vec<u8>), Declined>, WorkError> {
+    match revert::merged_pull(ctx, job).await? {
+        Ok((pull, commit)) => revert::way_back(ctx, job, base, (&pull, &commit)).await,
+        Err(declined) => Ok(Err(declined)),
+    }
 }
 
 /// The branch that the change goes into, and where it stands.
@@ -99,7 +143,8 @@ async fn history_and_others(
     job: &Job,
 ) -> Result<(RecentHistory, OtherWork), WorkError> {
     let forge = &ctx.forge;
-    if job.order.despite_others || job.order.on_pull {
+    let own = job.order.on_pull || job.order.kind == Kind::Revert;
+    if job.order.despite_others || own {
         return Ok((forge.recent_history(&job.repo).await?, OtherWork::default()));
     }
     let (history, branches) = tokio::try_join!(

@@ -118,25 +118,33 @@ fn rules_of(job: &Job, rules: &Rules) -> Result<Allowed, WorkError> {
 /// What the rules have against the whole pull request as a change of Gander's: people may have
 /// pushed what it may not write, and nobody is to take that back.
 fn against_rules(change: &Between, may: &Allowed) -> Option<String> {
-    for path in change.patch.changes.keys() {
-        if let PathClass::Never(rule) = classify(path, &may.paths) {
-            return Some(format!("{path}: {rule}"));
-        }
-    }
-    let sizes = diff::sizes(&change.patch, &change.base);
-    let (files, bytes) = (sizes.len(), sizes.values().sum::<u64>());
-    if files > may.caps.files || bytes > may.caps.bytes {
-        let (most, kib) = (may.caps.files, may.caps.bytes / 1024);
-        return Some(format!(
-            "{files} files of {} KiB; {most} and {kib} are allowed",
-            bytes / 1024
-        ));
+    if let Some(why) = against_paths(change, &may.paths, may.caps) {
+        return Some(why);
     }
     let found = find_cheats(&change.patch, &change.base).into_iter();
     let mut blocking = found.filter(|it| {
         it.severity == Severity::Block && !may.overridden.iter().any(|rule| rule == it.rule)
     });
     blocking.next().map(|it| format!("{}: {}", it.path, it.reason))
+}
+
+/// What the rules of paths and sizes have against a change.
+pub(in crate::worker) fn against_paths(
+    change: &Between,
+    paths: &PathRules,
+    caps: Caps,
+) -> Option<String> {
+    for path in change.patch.changes.keys() {
+        if let PathClass::Never(rule) = classify(path, paths) {
+            return Some(format!("{path}: {rule}"));
+        }
+    }
+    let sizes = diff::sizes(&change.patch, &change.base);
+    let (files, bytes) = (sizes.len(), sizes.values().sum::<u64>());
+    (files > caps.files || bytes > caps.bytes).then(|| {
+        let (most, kib) = (caps.files, caps.bytes / 1024);
+        format!("{files} files of {} KiB; {most} and {kib} are allowed", bytes / 1024)
+    })
 }
 
 /// What is in conflict, and what each side did to it since they parted.

@@ -1,0 +1,110 @@
+//! What a merged pull request brought, and the way back.
+//!
+//! Invariants: the way back is git's own three-way merge in the mirror; what Gander may not write it
+//! does not take back either.
+
+use crate::core::id::Sha;
+use crate::core::job::{Base, Declined, Job, NoRevert, Reverted};
+use crate::core::policy::Rules;
+use crate::forge::payload::PullDetail;
+use crate::worker::checks::{blocking, limits};
+use crate::worker::job_context::AttemptInput;
+use crate::worker::steps::job::about;
+use crate::worker::steps::job::update::against_paths;
+use crate::worker::{Context, WorkError};
+use crate::workspace::between::between;
+use crate::workspace::merge::MergeResult;
+
+/// So many paths in conflict are named.
+const MOST_NAMED: usize = 10;
+
+/// The merged pull request that a job takes back, where it was merged.
+pub(in crate::worker) async fn merged_pull(
+    ctx: &Context,
+    job: &Job,
+) -> Result<Result<(PullDetail, Sha), Declined>, WorkError> {
+    let detail = ctx.forge.pull(&job.repo, job.subject).await?;
+    let Some(detail) = detail.filter(|it| it.merged) else {
+        return Ok(Err(Declined::Revert(NoRevert::NotMerged)));
+    };
+    Ok(match detail.merge_commit_sha.clone() {
+        Some(commit) => Ok((detail, commit)),
+        None => Err(Declined::Revert(NoRevert::NotMerged)),
+    })
+}
+
+/// The way back from a merged pull request, on the base as it is, with its bytes.
+pub(in crate::worker) async fn way_back(
+    ctx: &Context,
+    job: &Job,
+    (rules, base): (&Rules, &Base),
+    (pull, commit): (&PullDetail, &Sha),
+) -> Result<Result<(Reverted, Vec<u8>), Declined>, WorkError> {
+    let declined = |why| Ok(Err(Declined::Revert(why)));
+    let mirror = ctx.mirror_with_history(job, [commit, &base.sha]).await?;
+    if !mirror.is_ancestor(commit, &base.sha).await? {
+        return declined(NoRevert::NotOnBranch { branch: base.branch.clone() });
+    }
+    let Some(before) = before(ctx, job, (pull, commit)).await? else {
+        return declined(NoRevert::NotOnBranch { branch: base.branch.clone() });
+    };
+    let merged = match mirror.merge_back(&base.sha, commit, &before).await? {
+        MergeResult::Tree(merged) => merged,
+        MergeResult::UpToDate => return declined(NoRevert::NothingLeft),
+        MergeResult::Directories | MergeResult::Unrelated => {
+            return declined(NoRevert::Conflicts { paths: Vec::new() });
+        }
+    };
+    if !merged.conflicts.is_empty() {
+        let paths = merged.conflicts.iter().take(MOST_NAMED);
+        let paths = paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+        return declined(NoRevert::Conflicts { paths });
+    }
+    let (from, to) = (mirror.list(&base.sha).await?, mirror.list(&merged.tree).await?);
+    let input = AttemptInput { rules, ..about(job, rules, base) };
+    let (paths, caps) = limits(&input)?;
+    let reader = mirror.clone();
+    let change = blocking(move || {
+        let change = between(&reader, &from, &to)?;
+        let against = against_paths(&change, &paths, caps);
+        Ok::<_, WorkError>((change, against))
+    });
+    let (change, against) = change.await??;
+    if let Some(why) = against {
+        return declined(NoRevert::ByPeople(why));
+    }
+    if change.left_out > 0 {
+        return declined(NoRevert::Links(change.left_out));
+    }
+    if change.patch.is_empty() {
+        return declined(NoRevert::NothingLeft);
+    }
+    let kept = serde_json::to_vec(&change.patch).map_err(|error| WorkError::permanent(&error))?;
+    let (commit, patch) = (commit.clone(), change.patch.digest());
+    Ok(Ok((Reverted { commit, patch }, kept)))
+}
+
+/// The commit that stood on the branch before the pull request was merged.
+async fn before(
+    ctx: &Context,
+    job: &Job,
+    (pull, commit): (&PullDetail, &Sha),
+) -> Result<Option<Sha>, WorkError> {
+    let known = |sha: Sha| async move { ctx.forge.commit(&job.repo, &sha).await };
+    let Some(mut last) = known(commit.clone()).await? else { return Ok(None) };
+    // "Rebase and merge" writes each commit anew, with its message; the others make one of all.
+    let is_one = last.parents.len() > 1 || pull.commits <= 1;
+    let rebased = match is_one {
+        true => false,
+        false => {
+            let head = known(pull.head.sha.clone()).await?;
+            head.is_some_and(|head| head.message == last.message)
+        }
+    };
+    for _ in 1..if rebased { pull.commits } else { 1 } {
+        let Some(parent) = last.parents.first() else { return Ok(None) };
+        let Some(parent) = known(parent.sha.clone()).await? else { return Ok(None) };
+        last = parent;
+    }
+    Ok(last.parents.into_iter().next().map(|parent| parent.sha))
+}
