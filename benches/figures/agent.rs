@@ -271,6 +271,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         round: None,
         others_pull: None,
         update: None,
+        reverts: None,
         planning: &Planning::default(),
         notes: &[],
         overrides: &[],

@@ -125,10 +125,10 @@ pub struct Prepared {
     pub estimate: Option<CostEstimate>,
     /// The pull request that it is about, if others opened that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub others_pull: Option<OthersPull>,
+    pub others_pull: Option<Box<OthersPull>>,
     /// The merged pull request that it takes back, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reverts: Option<Reverted>,
+    pub reverts: Option<Box<Reverted>>,
     /// The ways of the repository.
     #[serde(default)]
     pub conventions: Box<Conventions>,

@@ -267,7 +267,7 @@ fn facts_of_others_pulls() -> Vec<JobFact> {
             about: String::new(),
         };
         let prepared = prepared(base.clone(), rules_of_review());
-        JobFact::Prepared(Prepared { others_pull: Some(pull), ..prepared })
+        JobFact::Prepared(Prepared { others_pull: Some(Box::new(pull)), ..prepared })
     };
     let shown = |patch| {
         let (files, diff) = (Vec::new(), String::new());

@@ -34,7 +34,7 @@ pub struct OnLines {
 impl Job {
     /// The pull request of others that it is about, once prepared.
     pub fn others_pull(&self) -> Option<&OthersPull> {
-        self.prepared.as_ref()?.others_pull.as_ref()
+        self.prepared.as_ref()?.others_pull.as_deref()
     }
 
     /// Somebody pushed meanwhile: what the pull request is about is read again, and the change is

@@ -40,7 +40,7 @@ pub enum NoRevert {
 impl Job {
     /// What the job takes back.
     pub fn reverts(&self) -> Option<&Reverted> {
-        self.prepared.as_ref()?.reverts.as_ref()
+        self.prepared.as_ref()?.reverts.as_deref()
     }
 
     /// The first attempt begins with the way back.

@@ -233,11 +233,10 @@ async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
 #[tokio::test]
 async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_found_out() {
     let (base, patch): (Sha, _) = ("a".repeat(40).parse().unwrap(), "b".repeat(64));
-    let checks = vec![];
     let evidence = Evidence {
         base: base.clone(),
         patch: patch.parse().unwrap(),
-        checks,
+        checks: vec![],
         packages: vec![],
         tools: vec![],
         proof: None,

@@ -71,7 +71,7 @@ async fn prepared(
     }
     let (base, others_pull) = match job.order.on_pull {
         true => match others_pull::read(ctx, job).await? {
-            Ok((base, pull)) => (base, Some(pull)),
+            Ok((base, pull)) => (base, Some(Box::new(pull))),
             Err(declined) => return Ok(Err(declined)),
         },
         false => match base_of(ctx, job, &rules, &repository.default_branch).await? {
@@ -84,7 +84,7 @@ async fn prepared(
         true => match reverted(ctx, job, (&rules, &base)).await? {
             Ok((reverts, kept)) => {
                 let patch = (reverts.patch.clone(), kept);
-                (Some(reverts), Some(patch))
+                (Some(Box::new(reverts)), Some(patch))
             }
             Err(declined) => return Ok(Err(declined)),
         },
