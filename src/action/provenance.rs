@@ -6,10 +6,12 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::{ActionError, files};
 use crate::attestation::{AttestationBundle, LARGEST_BUNDLE};
 use crate::core::github::RepoRef;
-use crate::core::id::Number;
+use crate::core::id::{Branch, Number};
 use crate::core::manifest::{BUNDLE_FILE, STATEMENT_FILE, is_provenance};
 use crate::core::provenance::{ReleaseStatement, StatedChange, StatedChanges};
 use crate::forge::{Forge, LastRelease, ListedCommit, ReleaseAnswer, requester_in};
@@ -113,6 +115,11 @@ impl ProvenanceFile {
         Ok(Self { name: BUNDLE_FILE, content, statement })
     }
 
+    /// The default branch.
+    pub(super) fn branch(&self) -> &Branch {
+        &self.statement.predicate.repository.default_branch
+    }
+
     /// Whether it is signed.
     pub(super) fn is_signed(&self) -> bool {
         self.name == BUNDLE_FILE
@@ -132,11 +139,14 @@ impl ProvenanceFile {
         let mut is_there = false;
         for asset in there.assets.iter().filter(|asset| is_provenance(&asset.name)) {
             is_there |= asset.name == self.name;
-            let content = forge.asset(repo, asset.id).await?.unwrap_or_default();
+            let content = match asset.by_workflow {
+                true => forge.asset(repo, asset.id).await?.unwrap_or_default(),
+                false => Bytes::new(),
+            };
             if !self.agrees(&asset.name, &content) {
                 return Err(ActionError::Provenance(format!(
-                    "the draft has a file {} that is of another release: look who put it there, \
-                     remove it, and run this job again",
+                    "the draft has a file {} that no try of this workflow left there whole, or that \
+                     is of another release: look who put it there, remove it, and run this job again",
                     asset.name
                 )));
             }

@@ -34,7 +34,7 @@ use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, released_summary,
 };
 use crate::core::report::registries::{registry_table, where_it_stands};
-use crate::core::report::release_notes::{Attested, release_notes};
+use crate::core::report::release_notes::{Attested, ReleasedFrom, release_notes};
 use crate::forge::{Ballot, Draft, Forge, LastRelease, PullBranch, ReleaseAnswer, Roles};
 
 /// How often a run looks anew after there was no answer.
@@ -364,7 +364,9 @@ async fn draft(
     } else {
         Attested::No
     };
-    let notes = release_notes(plan, &repo.name, attested);
+    let server = forge.web_address();
+    let of = ReleasedFrom { repository: &repo.name, branch: about.branch(), server: &server };
+    let notes = release_notes(plan, &of, attested);
     let Some(found) = plan.found() else {
         let draft = Draft {
             tag: plan.tag(),

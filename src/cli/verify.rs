@@ -14,14 +14,15 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::{AnyError, CommandResult, NO_CHANGE, say, say_json, start_logging};
+use super::{AnyError, CommandResult, NO_CHANGE, complain, say, say_json, start_logging};
 use crate::app::forge_of_reader;
 use crate::attestation::{AttestationBundle, AttestationError, LARGEST_BUNDLE, TrustedRoots};
 use crate::config::variable;
-use crate::core::approval::{VoteSource, names_commit};
+use crate::core::approval::{VoteSource, approves};
+use crate::core::command::Address;
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoName};
-use crate::core::manifest::{BUNDLE_FILE, Digest, STATEMENT_FILE, SUMS, is_provenance};
+use crate::core::manifest::{BUNDLE_FILE, Digest, STATEMENT_FILE, is_provenance};
 use crate::core::provenance::{
     Expected, Observation, Provenance, ReleaseStatement, ReleaseTag, StatedApproval, look,
 };
@@ -43,8 +44,8 @@ pub struct VerifyCommand {
     /// The workflow file that releases
     #[arg(long, value_name = "PATH", default_value = ".github/workflows/gander-release.yml")]
     workflow: String,
-    /// The repository's default branch. Without it GitHub is asked for a tag's, and for a file's
-    /// `main` or `master` is taken
+    /// The repository's default branch. Without it GitHub is asked where a tag is named, and `main`
+    /// is taken for a file
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
     /// Whom to believe, in Sigstore's format, instead of those that sign for GitHub
@@ -59,6 +60,9 @@ pub struct VerifyCommand {
     /// Where its API is, if not where GitHub has it
     #[arg(long, value_name = "URL")]
     api: Option<Url>,
+    /// How people address Gander there in comments that approve
+    #[arg(long, value_name = "PREFIX", default_value = "/gander")]
+    command: String,
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
@@ -69,13 +73,13 @@ struct Verification {
     what: String,
     found: Vec<Observation>,
     /// As stated, if anything is.
-    stated: Option<Provenance>,
+    stated: Option<ReleaseStatement>,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When something cannot be read.
+/// When something cannot be looked at; the rest is told all the same.
 pub fn run(command: &VerifyCommand) -> CommandResult {
     start_logging("warn", Arc::default());
     let roots = match &command.trusted_root {
@@ -83,40 +87,50 @@ pub fn run(command: &VerifyCommand) -> CommandResult {
         Some(path) => TrustedRoots::of_text(&text(path)?)
             .map_err(|bad| format!("--trusted-root: {}: {bad}", path.display()))?,
     };
-    let mut verdicts = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut looked, mut failed) = (Vec::new(), Vec::new());
     for what in &command.what {
-        verdicts.push(if Path::new(what).exists() {
-            command.file(Path::new(what), &roots)?
-        } else if what.contains(std::path::MAIN_SEPARATOR) {
-            return Err(format!("there is no file {what}").into());
-        } else {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(command.tag(what, &roots))?
-        });
+        let path = Path::new(what);
+        let begins = ["./", "../", "/"].iter().any(|it| what.starts_with(it));
+        let seen = match begins || path.is_file() {
+            true => command.file(path, &roots),
+            false => runtime.block_on(command.tag(what, &roots)),
+        };
+        match seen {
+            Ok(seen) => looked.push(seen),
+            Err(error) => failed.push((what, error)),
+        }
     }
-    let holds = verdicts.iter().all(|it| it.found.iter().all(|finding| finding.holds));
+    let holds = failed.is_empty() && looked.iter().all(Verification::holds);
     if command.json {
-        let shown: Vec<_> = verdicts.iter().map(Verification::json).collect();
-        say_json(&json!({ "holds": holds, "looked_at": shown }))?;
+        let shown: Vec<_> = looked.iter().map(Verification::json).collect();
+        let errors: Vec<_> = failed
+            .iter()
+            .map(|(what, error)| json!({ "what": what, "error": error.to_string() }))
+            .collect();
+        say_json(&json!({ "holds": holds, "looked_at": shown, "errors": errors }))?;
     } else {
-        verdicts.iter().for_each(Verification::show);
+        looked.iter().for_each(Verification::show);
     }
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
+    failed.iter().for_each(|(_, error)| complain(error.as_ref()));
+    Ok(match (failed.is_empty(), holds) {
+        (false, _) => ExitCode::FAILURE,
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::from(NO_CHANGE),
+    })
 }
 
 impl VerifyCommand {
     /// What is expected of whoever signed.
     fn expected(&self, branch: Option<&str>, tag: Option<ReleaseTag>) -> Expected {
-        let branches = match self.branch.as_deref().or(branch) {
-            Some(branch) => vec![branch.to_owned()],
-            None => vec!["main".to_owned(), "master".to_owned()],
-        };
+        // Which it is nobody but GitHub knows: of two that were taken, anybody could push one.
+        let branch = self.branch.as_deref().or(branch).unwrap_or("main").to_owned();
         let server = self.server.as_str().trim_end_matches('/');
         Expected {
             issuer: self.issuer.clone(),
             repository: format!("{server}/{}", self.repo),
             workflow: self.workflow.clone(),
-            branches,
+            branch,
             tag,
         }
     }
@@ -128,7 +142,7 @@ impl VerifyCommand {
         let what = path.display().to_string();
         let expected = self.expected(None, None);
         if is_provenance(&name) {
-            return Ok(verdict(what, &text(path)?, None, (roots, &expected)));
+            return Ok(verdict(&what, &text(path)?, None, (roots, &expected)));
         }
         let (bundle, statement) = (beside(BUNDLE_FILE), beside(STATEMENT_FILE));
         let source = match &self.bundle {
@@ -144,7 +158,7 @@ impl VerifyCommand {
             }
         };
         let digest = digest(path)?;
-        Ok(verdict(what, &text(&source)?, Some((&name, &digest)), (roots, &expected)))
+        Ok(verdict(&what, &text(&source)?, Some((&name, &digest)), (roots, &expected)))
     }
 
     /// A release as GitHub shows it.
@@ -180,14 +194,52 @@ impl VerifyCommand {
         let content = String::from_utf8_lossy(&content);
         let expected = Some(ReleaseTag { name: tag.to_owned(), commit });
         let expected = self.expected(Some(&named.default_branch), expected);
-        let mut verdict = verdict(tag.to_owned(), &content, None, (roots, &expected));
-        if let Some(stated) = &verdict.stated {
-            verdict.found.extend(files_of(&release, &content));
+        let mut verdict = verdict(tag, &content, None, (roots, &expected));
+        if let Some(statement) = &verdict.stated {
+            let stated = &statement.predicate;
+            verdict.found.extend(files_of(&release, statement));
             for approval in &stated.approvals {
-                verdict.found.push(stands(&forge, &repo, stated, approval).await?);
+                verdict.found.push(self.stands(&forge, &repo, stated, approval).await?);
             }
         }
         Ok(verdict)
+    }
+
+    /// Whether GitHub still shows an approval.
+    async fn stands(
+        &self,
+        forge: &Forge,
+        repo: &RepoRef,
+        stated: &Provenance,
+        approval: &StatedApproval,
+    ) -> Result<Observation, AnyError> {
+        let (login, head) = (&approval.login, &stated.release.head);
+        let by = |user: Option<u64>| user == Some(approval.id.0);
+        let shown = match approval.by {
+            VoteSource::Review(id) => {
+                let review = forge.one_review(repo, stated.release.pull, id).await?;
+                review.is_some_and(|it| {
+                    by(it.user.map(|user| user.id.0))
+                        && it.state.eq_ignore_ascii_case("approved")
+                        && it.commit_id.as_ref() == Some(head)
+                })
+            }
+            VoteSource::Comment { id, .. } => forge.comment(repo, id).await?.is_some_and(|it| {
+                let address = Address { prefix: self.command.clone(), mention: None };
+                let on = format!("/{}#", stated.release.pull);
+                by(it.user.map(|user| user.id.0))
+                    && it.created_at == it.updated_at
+                    && it.html_url.is_some_and(|url| url.contains(&on))
+                    && approves(it.body.as_deref().unwrap_or_default(), &address, head)
+            }),
+        };
+        Ok(match shown {
+            true => Observation::holds(format!("GitHub shows that approval of {login}")),
+            false => Observation::fails(format!(
+                "GitHub does not show that approval of {login} any more: it was dismissed, edited or \
+                 removed since, or was never given"
+            )),
+        })
     }
 
     fn forge(&self) -> Result<Forge, AnyError> {
@@ -196,61 +248,84 @@ impl VerifyCommand {
             (None, Some("github.com")) => Url::parse("https://api.github.com")?,
             (None, _) => self.server.join("/api/v3")?,
         };
-        let token = variable("GITHUB_TOKEN").or_else(|| variable("GH_TOKEN"));
+        // A token is shown to the server that it is for.
+        let names = match api.host_str() {
+            Some("api.github.com") => ["GITHUB_TOKEN", "GH_TOKEN"],
+            _ => ["GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN"],
+        };
+        let token = names.into_iter().find_map(variable);
         Ok(forge_of_reader(&api, &self.server, token.map(SecretString::from))?)
     }
 }
 
-/// What a text says of a file, or of itself, and whether it holds.
+/// What a text says of a file, or of itself, and whether it holds. Of several statements the one
+/// that holds best: whoever may attest anything can add one.
 fn verdict(
-    what: String,
+    what: &str,
     text: &str,
     file: Option<(&str, &Digest)>,
     (roots, expected): (&TrustedRoots, &Expected),
 ) -> Verification {
-    let failed = |words: String| Verification {
-        what: what.clone(),
-        found: vec![Observation::fails(words)],
-        stated: None,
-    };
     // A statement without a signature is one JSON object as well.
-    let (statement, bundle) = match ReleaseStatement::parse(text.as_bytes()) {
-        Ok(statement) => (statement, None),
+    let all = match ReleaseStatement::parse(text.as_bytes()) {
+        Ok(statement) => vec![(statement, None)],
         Err(_) => match of_ours(text) {
-            Ok((statement, bundle)) => (statement, Some(bundle)),
-            Err(words) => return failed(words),
+            Ok(all) => all.into_iter().map(|(it, bundle)| (it, Some(bundle))).collect(),
+            Err(words) => return Verification::failed(what, words),
         },
     };
+    let looked = all.into_iter().map(|(statement, bundle)| {
+        look_at(what, statement, bundle.as_ref(), file, (roots, expected))
+    });
+    let fails = |it: &Verification| it.found.iter().filter(|found| !found.holds).count();
+    let best = looked.min_by_key(|it| (it.stated.is_none(), fails(it)));
+    best.unwrap_or_else(|| Verification::failed(what, "it states nothing".to_owned()))
+}
+
+fn look_at(
+    what: &str,
+    statement: ReleaseStatement,
+    bundle: Option<&AttestationBundle>,
+    file: Option<(&str, &Digest)>,
+    (roots, expected): (&TrustedRoots, &Expected),
+) -> Verification {
+    let failed = |words: String| Verification::failed(what, words);
     let mut found = Vec::new();
-    let first = statement.subject.iter().find_map(|it| it.digest.sha256.clone());
-    let digest = file.map(|(_, digest)| digest.clone()).or(first);
     if let Some((name, digest)) = file {
+        let tag = &statement.predicate.release.tag;
         match statement.name_of(digest) {
-            Some(stated) => {
-                let tag = &statement.predicate.release.tag;
+            Some(stated) if stated == name => {
                 found.push(Observation::holds(format!("it is {stated} of {tag}, as it was built")));
             }
+            Some(stated) => found.push(Observation::fails(format!(
+                "it is called {name} here and {stated} in {tag}: name it so if you renamed it"
+            ))),
             None => {
                 return failed(format!(
-                    "{name} is none of the files of this release: its SHA-256 is {digest}"
+                    "{name} is none of the files of {tag}: its SHA-256 is {digest}"
                 ));
             }
         }
     }
-    let signer = match (bundle, digest) {
-        (None, _) => None,
-        (Some(_), None) => return failed("it names no file that was signed".to_owned()),
-        (Some(bundle), Some(digest)) => match bundle.signer(&digest, roots) {
-            Ok(signer) => Some(signer),
-            Err(error) => return failed(error.to_string()),
-        },
+    let signer = match bundle {
+        None => None,
+        Some(bundle) => {
+            // Any file that it is about: the signature is on all of it.
+            let Some(of) = statement.subject.iter().find_map(|it| it.digest.sha256.as_ref()) else {
+                return failed("it names no file that was signed".to_owned());
+            };
+            match bundle.signer(of, roots) {
+                Ok(signer) => Some(signer),
+                Err(error) => return failed(error.to_string()),
+            }
+        }
     };
     found.extend(look(&statement, signer.as_ref(), expected));
-    Verification { what, found, stated: Some(statement.predicate) }
+    Verification { what: what.to_owned(), found, stated: Some(statement) }
 }
 
-/// The first bundle of a text that says how a release came about: it is one, or one a line.
-fn of_ours(text: &str) -> Result<(ReleaseStatement, AttestationBundle), String> {
+/// The bundles of a text that say how a release came about: it is one, or one a line.
+fn of_ours(text: &str) -> Result<Vec<(ReleaseStatement, AttestationBundle)>, String> {
     let whole = AttestationBundle::read(text);
     let all: Vec<Result<_, AttestationError>> = match whole {
         Ok(bundle) => vec![Ok(bundle)],
@@ -260,27 +335,23 @@ fn of_ours(text: &str) -> Result<(ReleaseStatement, AttestationBundle), String> 
             if each.len() > 1 { each } else { vec![Err(error)] }
         }
     };
-    let mut last = "it is empty".to_owned();
+    let (mut ours, mut last) = (Vec::new(), "it is empty".to_owned());
     for bundle in all {
         match bundle.map_err(|error| error.to_string()).and_then(|bundle| {
             let statement = ReleaseStatement::parse(bundle.statement());
             Ok((statement.map_err(|error| error.to_string())?, bundle))
         }) {
-            Ok(ours) => return Ok(ours),
+            Ok(it) => ours.push(it),
             Err(error) => last = error,
         }
     }
-    Err(last)
+    if ours.is_empty() { Err(last) } else { Ok(ours) }
 }
 
 /// Whether the files that a release shows are those of the statement.
-fn files_of(release: &ReleaseSeen, content: &str) -> Vec<Observation> {
-    let statement = ReleaseStatement::parse(content.as_bytes()).ok();
-    let Some(statement) = statement.or_else(|| of_ours(content).ok().map(|(it, _)| it)) else {
-        return Vec::new();
-    };
+fn files_of(release: &ReleaseSeen, statement: &ReleaseStatement) -> Vec<Observation> {
     let mut found = Vec::new();
-    let built = release.assets.iter().filter(|it| !is_provenance(&it.name) && it.name != SUMS);
+    let built = release.assets.iter().filter(|it| !is_provenance(&it.name));
     let mut same = 0_usize;
     for asset in built {
         let Some(sha256) = &asset.sha256 else {
@@ -312,57 +383,39 @@ fn files_of(release: &ReleaseSeen, content: &str) -> Vec<Observation> {
     found
 }
 
-/// Whether GitHub still shows an approval.
-async fn stands(
-    forge: &Forge,
-    repo: &RepoRef,
-    stated: &Provenance,
-    approval: &StatedApproval,
-) -> Result<Observation, AnyError> {
-    let (login, head) = (&approval.login, &stated.release.head);
-    let by = |user: Option<u64>| user == Some(approval.id.0);
-    let shown = match approval.by {
-        VoteSource::Review(id) => {
-            let review = forge.one_review(repo, stated.release.pull, id).await?;
-            review.is_some_and(|it| {
-                by(it.user.map(|user| user.id.0))
-                    && it.state.eq_ignore_ascii_case("approved")
-                    && it.commit_id.as_ref() == Some(head)
-            })
-        }
-        VoteSource::Comment { id, .. } => forge.comment(repo, id).await?.is_some_and(|it| {
-            let words = it.body.as_deref().and_then(|body| body.split_once("approve "));
-            by(it.user.map(|user| user.id.0))
-                && it.created_at == it.updated_at
-                && words.is_some_and(|(_, words)| names_commit(words, head))
-        }),
-    };
-    Ok(match shown {
-        true => Observation::holds(format!("GitHub shows that approval of {login}")),
-        false => Observation::fails(format!(
-            "GitHub does not show that approval of {login} any more: it was dismissed, edited or \
-             removed since, or was never given"
-        )),
-    })
-}
-
 impl Verification {
+    /// Of something of which nothing holds.
+    fn failed(what: &str, words: String) -> Self {
+        Self { what: what.to_owned(), found: vec![Observation::fails(words)], stated: None }
+    }
+
+    fn holds(&self) -> bool {
+        self.found.iter().all(|it| it.holds)
+    }
+
     fn show(&self) {
         say(&self.what);
         for finding in &self.found {
-            say(format!("  {}  {}", if finding.holds { "ok  " } else { "FAIL" }, finding.words));
+            let words = one_line(&finding.words);
+            say(format!("  {}  {words}", if finding.holds { "ok  " } else { "FAIL" }));
         }
-        if let Some(stated) = self.stated.as_ref().filter(|_| self.found.iter().all(|it| it.holds))
-        {
-            told(stated).into_iter().for_each(|line| say(format!("        {line}")));
+        if let Some(stated) = self.stated.as_ref().filter(|_| self.holds()) {
+            told(&stated.predicate)
+                .into_iter()
+                .for_each(|line| say(format!("        {}", one_line(&line))));
         }
     }
 
     fn json(&self) -> serde_json::Value {
         let found: Vec<_> =
             self.found.iter().map(|it| json!({ "holds": it.holds, "words": it.words })).collect();
-        json!({ "what": self.what, "findings": found, "stated": self.stated })
+        json!({ "what": self.what, "findings": found, "stated": self.stated.as_ref().map(|it| &it.predicate) })
     }
+}
+
+/// What others wrote makes no line of its own.
+fn one_line(text: &str) -> String {
+    text.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 
 /// What else is stated, for people.

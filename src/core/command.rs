@@ -143,7 +143,7 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         keys: &[],
         place: "anywhere",
         who: Role::Write,
-        summary: "open or update the release pull request: major, minor, patch or a version; status shows the last ones, retry takes up a failed one",
+        summary: "open or update the release pull request: major, minor, patch or a version; status shows the last ones, retry takes up a failed one, yank VERSION says how one is withdrawn",
     },
     VerbSpec {
         verb: Verb::Retry,

@@ -36,6 +36,7 @@ pub mod proof;
 pub mod provenance;
 pub mod release;
 pub mod release_gate;
+pub mod release_tools;
 pub mod report;
 pub mod setup;
 pub mod target;

@@ -12,7 +12,7 @@ use super::approval::{Approval, VoteSource};
 use super::checks::CheckState;
 use super::github::Role;
 use super::id::{Branch, Login, Number, RepoId, RepoName, Sha, Timestamp, UserId};
-use super::manifest::{Artifact, Digest, RunAttempt};
+use super::manifest::{Artifact, Digest, RunAttempt, SUMS};
 use super::policy::Requester;
 use super::release_gate::{Facts, ReleasePlan, SeenCheck, Terms};
 
@@ -297,10 +297,20 @@ impl ReleaseStatement {
             && ours.repository.id == theirs.repository.id
     }
 
-    /// The name under which it states a file.
+    /// The name under which it states a file; the list of sums is made of what it states.
     pub fn name_of(&self, file: &Digest) -> Option<&str> {
         let subject = self.subject.iter().find(|it| it.digest.sha256.as_ref() == Some(file));
-        subject.map(|subject| subject.name.as_str())
+        let sums = || (self.sums().as_ref() == Some(file)).then_some(SUMS);
+        subject.map(|subject| subject.name.as_str()).or_else(sums)
+    }
+
+    /// Of the list of sums, as the build writes it. `None`: it states no file.
+    pub fn sums(&self) -> Option<Digest> {
+        let files = self.subject.iter();
+        let files = files.filter_map(|it| Some((it.name.as_str(), it.digest.sha256.as_ref()?)));
+        let files: BTreeSet<_> = files.collect();
+        let lines = files.iter().map(|(name, sha256)| format!("{sha256}  {name}\n"));
+        (!files.is_empty()).then(|| Digest::of(lines.collect::<String>().as_bytes()))
     }
 }
 

@@ -26,6 +26,7 @@ use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timesta
 use super::job::{MissingChecks, Obstacle};
 use super::machine::Machine;
 use super::policy::MergeOn;
+use super::release_tools::FoundTool;
 use super::target::ReleaseTarget;
 
 mod advance;
@@ -228,8 +229,16 @@ pub enum Refusal {
     InChangelog { version: String },
     /// The repository's file cannot be read as rules.
     BadConfig { problem: String },
-    /// The repository makes its releases with a tool of its own.
+    /// The repository makes its releases with a tool of its own, and none that is known.
     OwnTool,
+    /// It does, with this one.
+    ExistingTool {
+        tool: FoundTool,
+        /// Its open release pull request.
+        pull: Option<Number>,
+    },
+    /// It has this one, and nobody said which of the two makes releases.
+    WhichTool(FoundTool),
     /// Whoever asked may not any more.
     PermissionLost { login: Login, why: String },
     /// There is no such branch, or no commit at all.

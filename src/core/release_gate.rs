@@ -10,9 +10,7 @@ use super::changelog::Section;
 use super::checks::CheckState;
 use super::github::{Actor, Role};
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
-use super::manifest::{
-    Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt, is_provenance,
-};
+use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
 use super::policy::{ReleaseRules, Requester};
 use super::target::ReleaseTarget;
 
@@ -164,6 +162,8 @@ pub struct AssetSeen {
     pub name: String,
     /// `None`: GitHub does not say.
     pub sha256: Option<Digest>,
+    /// Whether a workflow of this repository put it there, and all of it came.
+    pub by_workflow: bool,
     pub url: String,
 }
 
@@ -448,7 +448,7 @@ fn unfinished(
 fn assets_fit(facts: &Facts, found: &ReleaseSeen, tag: impl Fn() -> String) -> Result<(), Refused> {
     let sums = Digest::of(facts.manifest.sums().as_bytes());
     // What says how it came about is looked at by what it says.
-    for asset in found.assets.iter().filter(|asset| !is_provenance(&asset.name)) {
+    for asset in found.assets.iter().filter(|asset| !super::manifest::is_provenance(&asset.name)) {
         let ours = facts.manifest.files.iter().find(|file| file.name.as_str() == asset.name);
         let ours = ours.map(|file| &file.sha256);
         let is_sums = asset.name == super::manifest::SUMS && !facts.manifest.files.is_empty();

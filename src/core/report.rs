@@ -403,7 +403,13 @@ pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
             format!("This pull request is closed. Reopen it, then comment `{prefix} {verb}` again.")
         }
         CannotStart::JobUnderWay => format!(
-            "A job is still under way here, so there is nothing to {verb} yet. `{prefix} cancel` stops it."
+            "A job is still under way here, or its pull request is open: `{prefix} status` shows it, \
+             `{prefix} cancel` stops it. Then comment `{prefix} {verb}` again."
+        ),
+        CannotStart::Released => format!(
+            "This pull request made a release, and what is out stays out: `{prefix} release yank \
+             VERSION` says how it is withdrawn. Take back what brought the fault, by `{prefix} \
+             {verb}` on that pull request, and release anew."
         ),
         CannotStart::NotMerged => format!(
             "`{prefix} {verb}` takes back a merged pull request, and this is none. Comment it there."
@@ -420,6 +426,7 @@ pub enum CannotStart {
     PullClosed,
     JobUnderWay,
     NotMerged,
+    Released,
 }
 
 /// What is done of a job, and what comes.

@@ -73,6 +73,19 @@ struct Move {
 }
 
 impl Forge {
+    /// The messages of a pull request's own commits, oldest first, without merges.
+    pub async fn messages_of(
+        &self,
+        repo: &RepoRef,
+        number: Number,
+    ) -> Result<Vec<String>, ForgeError> {
+        let path = format!("{}/pulls/{number}/commits?per_page=100", repo_path(repo));
+        let doing = "reading the commits of the pull request";
+        let commits: Vec<PullCommit> = self.list(repo, Scope::Read, path, doing).await?;
+        let own = commits.into_iter().filter(|it| it.parents.len() < 2);
+        Ok(own.map(|it| it.commit.message).collect())
+    }
+
     /// Who had a hand in a pull request.
     pub async fn contributors(
         &self,

@@ -54,6 +54,10 @@ struct AssetAnswer {
     #[serde(default)]
     digest: Option<String>,
     #[serde(default)]
+    uploader: Option<payload::User>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
     browser_download_url: String,
 }
 
@@ -97,7 +101,11 @@ impl AssetAnswer {
     fn seen(self) -> AssetSeen {
         let sha256 = self.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
         let sha256 = sha256.and_then(|digest| digest.parse().ok());
-        AssetSeen { id: self.id, name: self.name, sha256, url: self.browser_download_url }
+        let by_workflow = self.uploader.is_some_and(|user| user.login == WORKFLOW);
+        // An upload that broke off leaves one that is none yet.
+        let by_workflow = by_workflow && self.state.is_none_or(|state| state == "uploaded");
+        let (id, name, url) = (self.id, self.name, self.browser_download_url);
+        AssetSeen { id, name, sha256, by_workflow, url }
     }
 }
 

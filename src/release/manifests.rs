@@ -11,6 +11,7 @@ use semver::Version;
 
 use super::edit::splice;
 use crate::core::changelog::is_version;
+use crate::core::report::release::PackageNames;
 
 mod cargo;
 mod json;
@@ -108,11 +109,20 @@ pub fn current(files: &FileSet, last: Option<&Version>) -> Option<(Version, Stri
 
 /// What the packages are called, in small letters.
 pub fn names(files: &FileSet) -> BTreeSet<String> {
-    let (texts, _) = texts(files);
-    let all = cargo::names(&texts).into_iter().chain(npm::names(&texts));
+    let PackageNames { crates, npm, python } = package_names(files);
     // A name of one letter stands in every line.
-    let all = all.chain(python::names(&texts)).filter(|name| name.len() > 1);
+    let all = crates.into_iter().chain(npm).chain(python).filter(|name| name.len() > 1);
     all.map(|name| name.to_lowercase()).collect()
+}
+
+/// What the packages of each kind are called.
+pub fn package_names(files: &FileSet) -> PackageNames {
+    let (texts, _) = texts(files);
+    PackageNames {
+        crates: cargo::names(&texts),
+        npm: npm::names(&texts),
+        python: python::names(&texts),
+    }
 }
 
 /// The files with this version of theirs replaced, as [`current`] found it.

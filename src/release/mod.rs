@@ -11,6 +11,8 @@ pub mod manifests;
 pub mod mentions;
 pub mod version;
 
+use std::collections::BTreeSet;
+
 use crate::core::id::{Login, Number, Sha};
 
 /// One commit since the last release, as GitHub tells of it.
@@ -34,6 +36,19 @@ impl ReleasedCommit {
         self.message.lines().next().unwrap_or_default().trim()
     }
 
+    /// The commit that it takes back, by the words that git and Gander write.
+    pub fn takes_back(&self) -> Option<Sha> {
+        let says = self.message.lines().find_map(|line| line.strip_prefix("This reverts commit "));
+        says?.get(..40)?.parse().ok()
+    }
+
+    /// Whether it takes something back, whatever that is.
+    pub fn is_revert(&self) -> bool {
+        let title = self.title();
+        let begins = |start: &str| title.starts_with(start);
+        begins("revert:") || begins("revert(") || begins("Revert \"") || self.takes_back().is_some()
+    }
+
     /// Whether it only joins others, which are told of themselves.
     pub fn is_merge(&self) -> bool {
         ["Merge pull request #", "Merge branch ", "Merge remote-tracking branch "]
@@ -42,9 +57,44 @@ impl ReleasedCommit {
     }
 }
 
+/// The changes, oldest first, without those that were taken back among them, and without what took
+/// them back: of both nothing is left.
+pub fn without_taken_back(changes: Vec<ReleasedCommit>) -> Vec<ReleasedCommit> {
+    let mut gone: BTreeSet<Sha> = BTreeSet::new();
+    // The newest first: what was taken back itself takes nothing back.
+    for change in changes.iter().rev().filter(|it| it.is_revert()) {
+        let back = change.takes_back().filter(|_| !gone.contains(&change.sha));
+        if let Some(back) = back.filter(|sha| changes.iter().any(|it| it.sha == *sha)) {
+            gone.extend([back, change.sha.clone()]);
+        }
+    }
+    changes.into_iter().filter(|change| !gone.contains(&change.sha)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_taken_back_before_the_release_is_in_none_and_a_revert_of_a_revert_brings_it_back() {
+        let commit = |digit: char, message: String| ReleasedCommit {
+            sha: digit.to_string().repeat(40).parse().unwrap(),
+            ..change(&message, 0, "mona")
+        };
+        let back = |digit: char| {
+            format!("revert: x\n\nThis reverts commit {}.\n", digit.to_string().repeat(40))
+        };
+        let shas = |all: &[ReleasedCommit]| {
+            let all = without_taken_back(all.to_vec());
+            all.iter().map(|it| it.sha.as_str()[..1].to_owned()).collect::<String>()
+        };
+        let (fix, other) = (commit('a', "fix: x".into()), commit('b', "feat: y".into()));
+        assert_eq!(shas(&[fix.clone(), other.clone(), commit('c', back('a'))]), "b");
+        let again = [fix, other, commit('c', back('a')), commit('d', back('c'))];
+        assert_eq!(shas(&again), "ab");
+        // What is out already is taken back by this release.
+        assert_eq!(shas(&[commit('c', back('e'))]), "c");
+    }
 
     /// A commit as the stories beside need it.
     pub(super) fn change(message: &str, pull: u64, author: &str) -> ReleasedCommit {

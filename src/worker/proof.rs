@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use super::WorkError;
 use super::checks::{CheckedChange, blocking, called_by, checker, means};
 use super::job_context::AttemptInput;
+use super::patches;
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence, TestsRun, Verdict};
 use crate::core::id::Sha;
 use crate::core::patch::Patch;
@@ -54,10 +55,6 @@ impl CheckedChange<'_> {
         if evidence.verdict() != Verdict::Green || self.patch.is_empty() {
             return Ok(evidence);
         }
-        // The way back as it is: nobody wrote it, and its tests go with it.
-        if self.job.reverts.is_some_and(|it| it.patch == self.patch.digest()) {
-            return Ok(evidence);
-        }
         let (base, patch) =
             whole.as_ref().map_or((self.job.base, self.patch), |it| (it.base, it.patch));
         let files = self.replaced_files(base, patch).await?;
@@ -68,8 +65,11 @@ impl CheckedChange<'_> {
         let cheats = in_change(patch, &files, find_cheats).await?;
         let overridden =
             |it: &CheatFinding| self.job.overrides.iter().any(|known| known.rule == it.rule);
+        let of_revert = self.of_revert().await?;
+        let taken_back = |it: &CheatFinding| of_revert.contains(&(it.rule, it.path.clone()));
         let blocking = cheats.iter().filter(|it| it.severity == Severity::Block);
-        let blocking: Vec<&CheatFinding> = blocking.filter(|it| !overridden(it)).collect();
+        let blocking: Vec<&CheatFinding> =
+            blocking.filter(|it| !overridden(it) && !taken_back(it)).collect();
         if !blocking.is_empty() {
             let names: BTreeSet<String> = blocking.iter().map(|it| it.rule.to_owned()).collect();
             let names = names.into_iter().collect();
@@ -87,7 +87,10 @@ impl CheckedChange<'_> {
             evidence.checks.push(refused(&deciding));
             return Ok(evidence);
         }
-        let tries = rules.mode != ProofMode::Off && evidence.tests() == TestsRun::Ran;
+        // The way back as git makes it takes its tests along.
+        let as_git_made_it = self.job.reverts.is_some_and(|it| it.patch == self.patch.digest());
+        let tries =
+            rules.mode != ProofMode::Off && evidence.tests() == TestsRun::Ran && !as_git_made_it;
         let mut proof = match &whole {
             Some(whole) if tries => Some(self.reproduced(&evidence, whole, &files, depth).await?),
             _ => None,
@@ -106,6 +109,17 @@ impl CheckedChange<'_> {
         }
         evidence.proof = proof;
         Ok(evidence)
+    }
+
+    /// What the rules find in the way back itself, by rule and path: tests that go with what is
+    /// taken back, and the like.
+    async fn of_revert(&self) -> Result<BTreeSet<(&'static str, String)>, WorkError> {
+        let Some(reverted) = self.job.reverts else { return Ok(BTreeSet::new()) };
+        let patch = patches::kept(self.ctx.store.as_ref(), &reverted.patch).await?;
+        let patch = patch.ok_or_else(|| WorkError::bug("the way back was not kept"))?;
+        let files = self.replaced_files(self.job.base, &patch).await?;
+        let found = in_change(&patch, &files, find_cheats).await?;
+        Ok(found.into_iter().map(|it| (it.rule, it.path.clone())).collect())
     }
 
     async fn reproduced(

@@ -100,6 +100,45 @@ async fn a_workspace_is_released_as_a_tree_that_builds_and_what_stays_behind_is_
 }
 
 #[tokio::test]
+async fn where_another_tool_makes_releases_it_is_named_and_left_to_it() {
+    let with = |rules: &'static str| {
+        let config = (".changeset/config.json", "{}\n");
+        let files = [project(), vec![config, (".github/gander.toml", rules)]].concat();
+        World::with_project(files)
+    };
+    let asked = async |w: &World| {
+        let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+        w.owner_says(issue, "/gander release 1.2.0").await;
+        w.last_words(issue)
+    };
+    // Nobody said which: two would get into each other's way.
+    let w = with("").await;
+    insta::assert_snapshot!(asked(&w).await, @r#"
+    @acme Not released
+
+    This repository has changesets set up (`.changeset/config.json`), which keeps a release pull request open and releases when that is merged. Two that make releases would get into each other's way, so nothing was changed. Say which in `.github/gander.toml`: `[release] with = "existing"` leaves releases to it, and `with = "own"` has Gander make them. Then comment `/gander release` again.
+    "#);
+    w.nothing_was_published();
+    w.ends().await;
+
+    let w = with("[release]\nwith = \"existing\"\n").await;
+    assert!(asked(&w).await.contains("None of its pull requests is open"));
+    let files = [("CHANGELOG.md", Some("## 1.2.0\n"))];
+    w.pushed("changeset-release/main", "Version packages", &files).await;
+    let (title, from) = ("Version packages", "changeset-release/main");
+    let pull = w.maintainer().opens_pull(REPO, title, "", from, "main").unwrap();
+    let said = asked(&w).await;
+    assert!(said.contains(&format!("Its release pull request is #{pull}: review")), "{said}");
+    assert_eq!(w.emulator.pulls(REPO).len(), 1);
+    w.ends().await;
+
+    let w = with("[release]\nwith = \"own\"\n").await;
+    asked(&w).await;
+    assert_eq!(w.only_pull().title, "chore(release): v1.2.0");
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn who_may_not_approve_orders_no_release_and_a_bad_word_changes_nothing() {
     let w = World::with_project(project()).await;
     let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();

@@ -263,7 +263,9 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     let main = shop.w.emulator.branches(REPO)["main"].clone();
     assert_eq!(shop.w.emulator.tags(REPO), BTreeMap::from([("v1.1.0".to_owned(), main)]));
     assert!(!out.draft);
-    assert_snapshot!(visible(&out.body), @"
+    let web = shop.w.emulator.web_url();
+    let shown = visible(&out.body);
+    assert_snapshot!(shown.replace(web.as_str().trim_end_matches('/'), "https://github.test"), @"
     ### Fixed
 
     - Count is one too low (#1, #2, `@gander[bot]`, written by AI)
@@ -273,7 +275,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     - Start widgets (`@acme`)
 
     ---
-    <sub>Check the files: `sha256sum -c SHA256SUMS`. Who approved them: `gander verify FILE --repo acme/widgets` beside `gander-release.sigstore.json`.</sub>
+    <sub>Check the files: `sha256sum -c SHA256SUMS`. Who approved them: `gander verify FILE --repo acme/widgets --server https://github.test` beside `gander-release.sigstore.json`.</sub>
     ");
     let count = shop.w.emulator.file(REPO, "main", "count.sh").unwrap();
     let asset = out.assets.iter().find(|(name, _)| name == "count.sh");
@@ -291,10 +293,18 @@ async fn an_approved_release_is_tested_built_published_and_told() {
       ok    the tag `v1.1.0` stands at `COMMIT`, the merge of #4
       ok    acme (admin) approved `COMMIT`, the head of #4, whose files were released
       ok    green on it: Test
-      ok    1 file is there as built
+      ok    2 files are there as built
       ok    GitHub shows that approval of acme
     ");
     assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
+
+    // What is out stays out: it is said how it is withdrawn.
+    shop.says(pull.number, "/gander revert").await;
+    assert!(shop.w.last_words(pull.number).contains("what is out stays out"));
+    shop.says(pull.number, "/gander release yank 1.1.0").await;
+    let told = shop.w.last_words(pull.number);
+    assert!(told.starts_with("**How to withdraw v1.1.0.**"), "{told}");
+    assert!(told.contains("/acme/widgets/releases/edit/v1.1.0"), "{told}");
     shop.w.ends().await;
 }
 

@@ -24,6 +24,9 @@ fn merged(w: &World, commits: &[&[(&str, &str)]], how: MergeMethod) -> u64 {
     pull
 }
 
+/// A test goes with what it tests, and that is no cheat.
+const TEST: &str = "def test_two():\n    assert 1 + 1 == 2\n";
+
 /// The files of a branch, by path.
 fn files(w: &World, branch: &str) -> Vec<(String, Vec<u8>)> {
     let paths = w.emulator.files(REPO, branch);
@@ -57,7 +60,13 @@ async fn a_merged_pull_request_is_taken_back_without_a_model_and_proposed_as_ano
     **Expected review: short**: 3 lines in 2 files. Read in this order: `new.txt` +0 −1, `README.md` +1 −1.
 
     ### What changed
-    2 files, +1 −2. What #1 brought is taken back as git does it (it was merged as `MERGED`), and no model was asked.
+    2 files, +1 −2. What #1 brought is taken back as git does it (it was merged as `MERGED`), and no model wrote any of it.
+
+    Why, in the words of whoever asked:
+
+    ```text
+    it annoys people
+    ```
 
     ### Checks passed
     Run by Gander in a fresh copy of the base commit with this change:
@@ -79,6 +88,7 @@ async fn a_merged_pull_request_is_taken_back_without_a_model_and_proposed_as_ano
     after.retain(|(path, _)| path != "later.txt");
     assert_eq!(after, before);
     let head = w.emulator.commit(REPO, &ours.head_sha).unwrap();
+    assert!(head.message.contains("\nAssisted-by: Gander 0.1.0\n"), "{}", head.message);
     assert!(head.message.contains("\n\nThis reverts commit "), "{}", head.message);
     assert_snapshot!(w.last_words(pull), @"@mona #2 is ready for your review.");
     w.owner().reviews(REPO, ours.number, Verdict::Approves, "").unwrap();
@@ -100,7 +110,7 @@ async fn all_commits_of_a_pull_request_are_taken_back_however_it_was_merged() {
         let w = World::with_project(counts()).await;
         let before = files(&w, "main");
         let steps: [&[(&str, &str)]; 3] =
-            [&[("one.txt", "1\n")], &[("two.txt", "2\n")], &[("one.txt", "1 and more\n")]];
+            [&[("one.txt", "1\n")], &[("test_two.py", TEST)], &[("one.txt", "1 and more\n")]];
         let pull = merged(&w, &steps, how);
         w.settle().await;
         w.says(pull, "/gander revert").await;

@@ -47,7 +47,7 @@ impl Download {
                 },
                 "approvals": [{
                     "login": "mona", "id": 2, "role": "maintain", "commit": HEAD,
-                    "by": { "review": 77 }, "at": "2026-11-30T10:00:00Z",
+                    "by": { "review": 77 }, "at": "2026-01-05T10:00:00Z",
                 }],
                 "checks": [{ "name": "Test", "app": 15368, "state": "green" }],
                 "changes": { "commits": 0, "byGander": [], "flagged": [] },
@@ -138,6 +138,21 @@ fn an_honest_release_holds() {
       ok    green on it: Test
     ");
     assert_eq!(code, 0);
+    // The list of sums is what the statement makes of it.
+    let sums = format!("{}  tool\n", sha256(b"tool"));
+    std::fs::write(download.path("SHA256SUMS"), &sums).unwrap();
+    assert_eq!(download.verified(&["./SHA256SUMS"]).0, 0);
+    std::fs::write(download.path("SHA256SUMS"), sums.replace("tool", "toll")).unwrap();
+    assert_eq!(download.verified(&["./SHA256SUMS"]).0, 3);
+    // What others attested of the same file hides nothing.
+    let mut other = Download { signing: download.signing, ..Download::honest() };
+    other.workload.workflow = other.workload.workflow.replace("gander-release", "ci");
+    let lines = format!("{}\n", other.signed());
+    other.workload.workflow = other.workload.workflow.replace("ci.yml", "gander-release.yml");
+    let download =
+        Download { signing: other.signing, folder: download.folder, ..Download::honest() };
+    download.lies_beside(&format!("{lines}{}\n", download.signed()));
+    assert_eq!(download.verified(&[]).0, 0);
     // As `gh attestation download` has it: one a line, ours among others.
     let mut foreign = Download::honest();
     foreign.statement["predicateType"] = json!("https://slsa.dev/provenance/v1");
@@ -149,8 +164,21 @@ fn an_honest_release_holds() {
 }
 
 #[test]
+fn a_file_by_another_name_is_refused() {
+    let download = Download::honest();
+    download.lies_beside(&download.signed());
+    std::fs::write(download.path("tool-9.9"), "tool").unwrap();
+    let (code, said) = download.verified(&["tool-9.9"]);
+    assert_eq!(code, 3);
+    assert!(said.contains("it is called tool-9.9 here and tool in v1.2.0"), "{said}");
+    // One that cannot be looked at does not hide the others.
+    let (code, said) = download.verified(&["./nowhere"]);
+    assert!(code == 1 && said.contains("it is tool of v1.2.0"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_another_is_refused() {
-    refused("tool is none of the files of this release", |it| {
+    refused("tool is none of the files of v1.2.0", |it| {
         std::fs::write(it.path("tool"), "tool and a bit more").unwrap();
     });
 }
@@ -179,6 +207,11 @@ fn another_workflow_branch_or_trigger_signs_no_release() {
         it.workload.workflow = at("gander-release.yml", "topic");
         predicate(it)["repository"]["defaultBranch"] = json!("topic");
     });
+    // Anybody who may push a branch may call it so.
+    refused("the workflow file of `master` signed it, not that of `main`", |it| {
+        it.workload.workflow = at("gander-release.yml", "master");
+        predicate(it)["repository"]["defaultBranch"] = json!("master");
+    });
     refused("started by `pull_request`", |it| it.workload.trigger = "pull_request".to_owned());
     refused("https://tokens.example.com vouches", |it| {
         it.workload.issuer = "https://tokens.example.com".to_owned();
@@ -193,6 +226,13 @@ fn what_nobody_who_may_approved_is_refused() {
     });
     refused("mona approved with the write role, and maintain is asked for", |it| {
         predicate(it)["approvals"][0]["role"] = json!("write");
+    });
+    refused("mona ordered the release and approved it", |it| {
+        predicate(it)["terms"]["requester"] = json!("never");
+        predicate(it)["release"]["requestedBy"] = json!([2]);
+    });
+    refused("it speaks of run 8, and was signed in", |it| {
+        predicate(it)["run"]["id"] = json!(8);
     });
     refused("a comment that was edited", |it| {
         predicate(it)["approvals"][0]["by"] = json!({"comment": {"id": 5, "edited": true}});

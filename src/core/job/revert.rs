@@ -29,6 +29,8 @@ pub enum NoRevert {
     NotOnBranch { branch: Branch },
     /// These changed since.
     Conflicts { paths: Vec<String> },
+    /// It has several commits, and GitHub does not say which on the branch they became.
+    Unclear,
     /// Nothing of it is left.
     NothingLeft,
     /// It brought what Gander may not write: which rule says so.
@@ -41,6 +43,11 @@ impl Job {
     /// What the job takes back.
     pub fn reverts(&self) -> Option<&Reverted> {
         self.prepared.as_ref()?.reverts.as_deref()
+    }
+
+    /// Whether the change is the way back as git makes it, so that no model wrote any of it.
+    pub fn is_as_git_made_it(&self) -> bool {
+        self.reverts().zip(self.proposal()).is_some_and(|(it, proposal)| it.patch == proposal.patch)
     }
 
     /// The first attempt begins with the way back.

@@ -155,8 +155,9 @@ pub struct CheckRules {
 pub struct ReleaseRules {
     /// What opens or updates the release pull request.
     pub on: ReleaseOn,
-    /// Who makes releases here: Gander, or what the repository has already.
-    pub with: ReleaseWith,
+    /// Who makes releases here: Gander, or what the repository has already. `None`: Gander, unless
+    /// there is another.
+    pub with: Option<ReleaseWith>,
     /// The tag, with `{version}` in it.
     #[serde(deserialize_with = "values::release_tag")]
     pub tag: String,
@@ -213,7 +214,7 @@ impl Default for ReleaseRules {
     fn default() -> Self {
         Self {
             on: ReleaseOn::Command,
-            with: ReleaseWith::Own,
+            with: None,
             tag: "v{version}".to_owned(),
             build: Vec::new(),
             artifacts: Vec::new(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::{ReleaseStatement, StatedApproval, StatedState};
 use crate::core::approval::VoteSource;
 use crate::core::id::{Sha, Timestamp};
+use crate::core::policy::Requester;
 use crate::core::text::listed;
 
 /// Who signed, as the certificate says.
@@ -42,8 +43,8 @@ pub struct Expected {
     pub repository: String,
     /// The path of the workflow file.
     pub workflow: String,
-    /// The branches whose workflow file counts.
-    pub branches: Vec<String>,
+    /// The branch whose workflow file counts.
+    pub branch: String,
     /// The tag as it stands, where that is known.
     pub tag: Option<ReleaseTag>,
 }
@@ -108,6 +109,13 @@ fn signed(statement: &ReleaseStatement, signer: &Signer, expected: &Expected) ->
     }
     found.push(of_repository(statement, signer, expected));
     found.push(by_workflow(statement, signer, expected));
+    let run = statement.predicate.run.id;
+    if !signer.run.contains(&format!("/runs/{run}/")) {
+        found.push(Observation::fails(format!(
+            "it speaks of run {run}, and was signed in {}",
+            cut(&signer.run, 200)
+        )));
+    }
     if !TRIGGERS.contains(&signer.trigger.as_str()) {
         found.push(Observation::fails(format!(
             "the run that signed it was started by `{}`; a release is started by {}",
@@ -160,11 +168,11 @@ fn by_workflow(statement: &ReleaseStatement, signer: &Signer, expected: &Expecte
         ));
     }
     let default = statement.predicate.repository.default_branch.as_str();
-    if !expected.branches.iter().any(|it| it == branch) || branch != default {
-        let branches = listed(expected.branches.iter().map(|it| format!("`{it}`")));
+    if branch != expected.branch || branch != default {
+        let (branch, wanted) = (cut(branch, 80), cut(&expected.branch, 80));
         return Observation::fails(format!(
-            "the workflow file of `{}` signed it, not that of {branches}",
-            cut(branch, 80)
+            "the workflow file of `{branch}` signed it, not that of `{wanted}`: where `{branch}` is \
+             the default branch, say `--branch {branch}`"
         ));
     }
     let commit: String = signer.commit.chars().take(12).collect();
@@ -195,7 +203,8 @@ fn is_tag(statement: &ReleaseStatement, tag: &ReleaseTag) -> Observation {
     ))
 }
 
-/// As the release gate asks it: of the very head, by the role, and by two where one is not enough.
+/// What of the release gate's questions can be asked again: of the very head, by the role, and by
+/// two where flagged paths are released.
 fn approved(statement: &ReleaseStatement) -> Observation {
     let (release, terms) = (&statement.predicate.release, &statement.predicate.terms);
     let approvals = &statement.predicate.approvals;
@@ -214,6 +223,15 @@ fn approved(statement: &ReleaseStatement) -> Observation {
         return Observation::fails(format!(
             "{} approved with the {} role, and {} is asked for",
             small.login, small.role, terms.approver_role
+        ));
+    }
+    let ordered = |it: &&StatedApproval| release.requested_by.contains(&it.id);
+    if terms.requester == Requester::Never
+        && let Some(own) = approvals.iter().find(ordered)
+    {
+        return Observation::fails(format!(
+            "{} ordered the release and approved it, which `requester: never` forbids",
+            own.login
         ));
     }
     let edited = |it: &&StatedApproval| matches!(it.by, VoteSource::Comment { edited: true, .. });
@@ -261,7 +279,7 @@ fn checked(statement: &ReleaseStatement) -> Observation {
     Observation::holds(format!("green on it: {names}"))
 }
 
-/// The beginning of what others wrote.
+/// The beginning of what others wrote, in one line.
 fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

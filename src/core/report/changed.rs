@@ -43,13 +43,18 @@ pub(super) fn changed_section(job: &Job) -> String {
 
 /// What was done without a model.
 fn unasked(job: &Job, round: u32) -> String {
-    match job.reverts().filter(|_| round == 1) {
-        Some(reverted) => format!(
-            "What #{} brought is taken back as git does it (it was merged as `{}`), and no model \
-             was asked.\n\n",
-            job.subject,
-            reverted.commit.short()
-        ),
-        None => "The base is merged in, and no model was asked.\n\n".to_owned(),
+    let Some(reverted) = job.reverts().filter(|_| round == 1) else {
+        return "The base is merged in, and no model was asked.\n\n".to_owned();
+    };
+    let mut text = format!(
+        "What #{} brought is taken back as git does it (it was merged as `{}`), and no model wrote \
+         any of it.\n\n",
+        job.subject,
+        reverted.commit.short()
+    );
+    if !job.order.request.is_empty() {
+        let words = boxed(&job.order.request, 2000);
+        let _ = write!(text, "Why, in the words of whoever asked:\n\n{words}\n\n");
     }
+    text
 }

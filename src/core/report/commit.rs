@@ -12,7 +12,11 @@ use crate::core::text::inline;
 /// Title of the pull request and first line of the commit.
 pub fn title(job: &Job) -> String {
     // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
-    let words = inline(&job.order.issue.title, 60).replace('\\', "");
+    let title = match job.order.kind {
+        Kind::Revert => without_number(&job.order.issue.title),
+        Kind::Fix | Kind::Build => &job.order.issue.title,
+    };
+    let words = inline(title, 60).replace('\\', "");
     let words = words.replace('[', "(").replace(']', ")");
     let said = job.rules().and_then(|rules| rules.commit.title.clone());
     let found = job.conventions();
@@ -25,6 +29,17 @@ pub fn title(job: &Job) -> String {
         }
         None => found.titles.write(kind, &words, number, area),
     }
+}
+
+/// A title without the number that GitHub or Gander put behind it.
+fn without_number(title: &str) -> &str {
+    let mut title = title.trim_end();
+    while let Some((before, number)) = title.strip_suffix(')').and_then(|it| it.rsplit_once(" (#"))
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        title = before.trim_end();
+    }
+    title
 }
 
 /// GitHub closes the issue by this word when the change is merged; a pull request that is taken
@@ -45,8 +60,11 @@ pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> Str
         let _ = write!(message, "\n\nThis reverts commit {}.", reverted.commit);
     }
     if trailers {
-        let model =
-            if setting.show.model { format!(" ({})", setting.model) } else { String::new() };
+        // What git made no model wrote.
+        let model = match setting.show.model && !job.is_as_git_made_it() {
+            true => format!(" ({})", setting.model),
+            false => String::new(),
+        };
         let _ = write!(
             message,
             "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\

@@ -134,6 +134,10 @@ fn no_revert(why: &NoRevert, prefix: &str) -> String {
                 listed(first_of(&paths, MOST_NAMED))
             )
         }
+        NoRevert::Unclear => format!(
+            "It has several commits, and it cannot be told which on the branch they became, so \
+             nothing was done. {by_hand}"
+        ),
         NoRevert::NothingLeft => {
             "Nothing of what it brought is left on the branch: it was taken back already."
                 .to_owned()

@@ -3,10 +3,14 @@
 //! Invariants: it is worked out from the words themselves, as the prompt does.
 
 use crate::core::hidden::{Removed, WrittenBy, seen};
-use crate::core::job::Job;
+use crate::core::job::{Job, Kind};
 
 /// What people do not see of their own words, and the model did not get to read either.
 pub(super) fn hidden_from_the_model(job: &Job) -> Option<String> {
+    let unread = job.proposal().is_none() || job.is_as_git_made_it();
+    if job.order.kind == Kind::Revert && unread {
+        return None;
+    }
     let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
     let texts = [
         Some(job.order.issue.title.as_str()),

@@ -14,14 +14,18 @@ use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::RULES_PATH;
-use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
-use crate::core::text::{boxed, first_of, inline, listed, within};
+use crate::core::release::{Blocked, Release, ReleaseEnding, ReleaseStage, VersionPlan};
+use crate::core::text::{boxed, first_of, inline, within};
 
 mod answer;
 mod consequence;
+mod refusals;
+mod withdrawal;
 
 pub use answer::{ReleaseReply, answer};
 use consequence::{consequence, places};
+pub use refusals::refusal;
+pub use withdrawal::{PackageNames, Withdrawn, how_to_withdraw};
 
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";
@@ -396,70 +400,6 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
         NotApproved::Objection { login } => format!(
             "{login} wants changes. Once they approve, or the review is dismissed, it goes on."
         ),
-    }
-}
-
-/// Why no version is made, and what to do.
-pub fn refusal(why: &Refusal, prefix: &str) -> String {
-    match why {
-        Refusal::NotHigher { version, last } => format!(
-            "{version} does not come after {last}, the last release. Name a higher one, or leave it \
-             to the commits: `{prefix} release`."
-        ),
-        Refusal::TagExists { tag } => format!(
-            "The tag `{tag}` exists already, and a tag is never moved. Name another version: \
-             `{prefix} release 1.2.3`."
-        ),
-        Refusal::BadTag { version } => format!(
-            "{} does not make a tag that git accepts. The pattern is `[release] tag` in \
-             `{RULES_PATH}`.",
-            inline(version, 60)
-        ),
-        Refusal::InChangelog { version } => format!(
-            "`{CHANGELOG_PATH}` has a section for {version} already, though it was not released. If \
-             its release failed: `{prefix} release retry`. Else name a higher version."
-        ),
-        Refusal::BadConfig { problem } => format!(
-            "The rules of this repository cannot be read, so nothing was done:\n\n{}\n\n\
-             Mend the file on the default branch, then comment `{prefix} release` again.",
-            boxed(problem, 500)
-        ),
-        Refusal::OwnTool => format!(
-            "`[release] with = \"existing\"` in `{RULES_PATH}` says that this repository makes its \
-             releases with a tool of its own. Use that, or remove the line."
-        ),
-        Refusal::PermissionLost { login, why } => format!(
-            "{login} asked for this, and may no longer: {why} Someone with the permission can \
-             comment `{prefix} release`."
-        ),
-        Refusal::OtherTags { tags, pattern, meant } => {
-            let mend = match meant {
-                Some(meant) if meant != pattern => {
-                    format!(
-                        "Set `[release] tag = \"{}\"` in `{RULES_PATH}`",
-                        meant.replace('`', "")
-                    )
-                }
-                _ => format!("Set `[release] tag` in `{RULES_PATH}`"),
-            };
-            format!(
-                "There are tags with versions ({}), and none is as `[release] tag` says, {}, so \
-                 the release before is not known. {mend}, or name the version: \
-                 `{prefix} release 1.2.0`.",
-                listed(tags.iter().map(|tag| code(tag))),
-                code(pattern)
-            )
-        }
-        Refusal::LastNotFound { tags, cut } => format!(
-            "There are tags of releases ({}), and {} in the history of this branch, so the release \
-             before is not known. Name the version: `{prefix} release 1.2.0`. If other tags are \
-             meant, set `[release] tag` in `{RULES_PATH}`.",
-            listed(tags.iter().map(|tag| code(tag))),
-            if *cut { "none was found in the last 2,000 commits" } else { "none is" }
-        ),
-        Refusal::NoCommit { branch } => {
-            format!("There is no commit on `{branch}`, so there is nothing to release.")
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::core::id::RepoName;
+use crate::core::id::{Branch, RepoName};
 use crate::core::manifest::{BUNDLE_FILE, SUMS};
 use crate::core::release_gate::ReleasePlan;
 use crate::core::text::within;
@@ -24,15 +24,37 @@ pub enum Attested {
     No,
 }
 
+/// Where a release is made.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct ReleasedFrom<'a> {
+    pub repository: &'a RepoName,
+    /// The default branch.
+    pub branch: &'a Branch,
+    /// Where people see GitHub.
+    pub server: &'a str,
+}
+
 /// What stands in the release, its mark last.
-pub fn release_notes(plan: &ReleasePlan, repository: &RepoName, attested: Attested) -> String {
+pub fn release_notes(plan: &ReleasePlan, of: &ReleasedFrom<'_>, attested: Attested) -> String {
+    let ReleasedFrom { repository, branch, server } = *of;
     let mut text = within(plan.notes().trim_end(), NOTES_CAP);
     if !plan.files().is_empty() {
         let provenance = match attested {
-            Attested::Signed => format!(
-                "Who approved them: `gander verify FILE --repo {repository}` beside \
-                 `{BUNDLE_FILE}`."
-            ),
+            Attested::Signed => {
+                let branch = match branch.as_str() {
+                    "main" => String::new(),
+                    branch => format!(" --branch {branch}"),
+                };
+                let server = match server {
+                    "https://github.com" => String::new(),
+                    server => format!(" --server {server}"),
+                };
+                format!(
+                    "Who approved them: `gander verify FILE --repo {repository}{branch}{server}` \
+                     beside `{BUNDLE_FILE}`."
+                )
+            }
             Attested::Otherwise => {
                 format!("Provenance: `gh attestation verify FILE --repo {repository}`.")
             }

@@ -4,7 +4,8 @@ use super::*;
 use crate::core::github::{PullRef, RepoRef, Role};
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
 use crate::core::policy::{MergeOn, Show};
-use crate::core::release::{Merged, ReleaseOrder};
+use crate::core::release::{Merged, Refusal, ReleaseOrder};
+use crate::core::release_tools::{FoundTool, ReleaseTool};
 use crate::core::target::ReleaseTarget;
 
 fn setting() -> ReportContext {
@@ -119,6 +120,10 @@ fn endings() -> Vec<ReleaseStage> {
     endings.into_iter().map(ReleaseStage::Done).collect()
 }
 
+fn tool() -> FoundTool {
+    FoundTool { tool: ReleaseTool::Changesets, file: ".changeset/config.json".into() }
+}
+
 fn refusals(login: Login) -> Vec<Refusal> {
     vec![
         Refusal::NotHigher { version: "1.0.0".into(), last: "1.1.0".into() },
@@ -127,6 +132,8 @@ fn refusals(login: Login) -> Vec<Refusal> {
         Refusal::InChangelog { version: "1.2.0".into() },
         Refusal::BadConfig { problem: "line 2".into() },
         Refusal::OwnTool,
+        Refusal::WhichTool(tool()),
+        Refusal::ExistingTool { tool: tool(), pull: Some(Number(7)) },
         Refusal::PermissionLost { login, why: "it is read now.".into() },
         Refusal::NoCommit { branch: "main".parse().unwrap() },
         Refusal::OtherTags {

@@ -247,6 +247,9 @@ async fn revert(
     let Some(pull) = pull.filter(|it| it.merged) else {
         return Ok(cannot(ctx, asked, Verb::Revert, CannotStart::NotMerged));
     };
+    if ctx.store.release_of_pull(asked.repo.repo_id, asked.number).await?.is_some() {
+        return Ok(cannot(ctx, asked, Verb::Revert, CannotStart::Released));
+    }
     if jobs_on(ctx, asked).await?.iter().any(|stored| !stored.machine.is_done()) {
         return Ok(cannot(ctx, asked, Verb::Revert, CannotStart::JobUnderWay));
     }

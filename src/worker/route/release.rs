@@ -8,16 +8,17 @@ use crate::core::event::{CommandEvent, SaidIn, Touched};
 use crate::core::github::{RepoRef, Role};
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
-use crate::core::policy::ReleaseOn;
+use crate::core::policy::{ReleaseOn, Rules};
 use crate::core::release::{
     Bump, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage, ReleaseStep,
 };
 use crate::core::report;
-use crate::core::report::release::{self as words, ReleaseReply};
+use crate::core::report::release::{self as words, ReleaseReply, Withdrawn};
 use crate::core::task::{CommandReply, Task};
+use crate::forge::Tag;
 use crate::store::{Commit, Stored, Write};
 use crate::worker::commit::{TaskOutcome, advanced};
-use crate::worker::steps::release::release_rules;
+use crate::worker::steps::release::{packages_at, release_rules};
 use crate::worker::{Context, WorkError};
 
 /// So many are shown by `release status`.
@@ -25,7 +26,7 @@ const SHOWN: u32 = 5;
 /// So far back a failed one is looked for.
 const LOOKED_BACK: u32 = 20;
 
-/// `release [major|minor|patch|VERSION]`, `release status`, `release retry`.
+/// `release [major|minor|patch|VERSION]`, `release status`, `release retry`, `release yank VERSION`.
 pub(in crate::worker) async fn release_command(
     ctx: &Context,
     asked: &CommandEvent,
@@ -50,6 +51,10 @@ pub(in crate::worker) async fn release_command(
     let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let bump = match word {
         Some("retry") => return retry_release(ctx, asked, &base).await,
+        Some("yank") => {
+            let version = said.split_whitespace().nth(1).unwrap_or_default();
+            return withdraw(ctx, asked, rules.ok().as_ref(), version).await;
+        }
         None => None,
         Some(word) => match word.parse::<Bump>() {
             Ok(bump) => Some(bump),
@@ -68,6 +73,40 @@ pub(in crate::worker) async fn release_command(
         on_merge: false,
     };
     order_release(ctx, &asked.repo, asked.number, &base, order, &asked.key).await
+}
+
+/// `release yank VERSION`: how it is withdrawn at each place that it went to.
+async fn withdraw(
+    ctx: &Context,
+    asked: &CommandEvent,
+    rules: Option<&Rules>,
+    said: &str,
+) -> Result<TaskOutcome, WorkError> {
+    let prefix = &ctx.settings.address.prefix;
+    let unknown = || {
+        let said = said.to_owned();
+        reply(asked, words::answer(&ReleaseReply::NotReleased { said }, prefix))
+    };
+    let Some(rules) = rules else { return Ok(unknown()) };
+    let tags = ctx.forge.tags(&asked.repo).await?;
+    // As people write it: with what stands around it in a tag, or without.
+    let by_version = rules.release.tag_of(said);
+    let is_it = |tag: &&Tag| tag.name == said || Some(&tag.name) == by_version.as_ref();
+    let Some(tag) = tags.iter().find(is_it).filter(|_| !said.is_empty()) else {
+        return Ok(unknown());
+    };
+    let (start, end) = rules.release.tag.split_once("{version}").unwrap_or_default();
+    let version = tag.name.strip_prefix(start).and_then(|it| it.strip_suffix(end));
+    let names = packages_at(ctx, &asked.repo, &tag.commit.sha).await?;
+    let repository = format!("{}/{}", ctx.forge.web_address(), asked.repo.name);
+    let of = Withdrawn {
+        version: version.unwrap_or(&tag.name),
+        tag: &tag.name,
+        repository: &repository,
+        names: &names,
+        targets: &rules.release.targets,
+    };
+    Ok(reply(asked, words::how_to_withdraw(&of, prefix)))
 }
 
 /// With `release.on = "merge"`, a merged pull request of Gander's orders a release.

@@ -30,6 +30,8 @@ pub enum ReleaseReply {
     AboutToMerge { tag: String },
     /// Whoever asked may not.
     NeedsRole { needed: Role, has: Role },
+    /// What is to be withdrawn is no release that is out.
+    NotReleased { said: String },
     /// The words after `release` are none of those it knows.
     BadWord { said: String },
 }
@@ -80,9 +82,16 @@ pub fn answer(answer: &ReleaseReply, prefix: &str) -> String {
              is `[approval]` in `{RULES_PATH}` (default: maintain). Someone with {needed} access can \
              give the command."
         ),
+        ReleaseReply::NotReleased { said } if said.is_empty() => {
+            format!("Which version? `{prefix} release yank 1.2.0`.")
+        }
+        ReleaseReply::NotReleased { said } => format!(
+            "There is no release {} here. `{prefix} release status` shows the last ones.",
+            inline(said, 60)
+        ),
         ReleaseReply::BadWord { said } => format!(
-            "`release` takes major, minor, patch, a version such as 1.2.0, `status` or `retry`, \
-             not {}. Nothing was changed.",
+            "`release` takes major, minor, patch, a version such as 1.2.0, `status`, `retry` or \
+             `yank`, not {}. Nothing was changed.",
             inline(said, 40)
         ),
     }

@@ -6,7 +6,7 @@
 use crate::core::id::Sha;
 use crate::core::job::{Base, Declined, Job, NoRevert, Reverted};
 use crate::core::policy::Rules;
-use crate::forge::payload::PullDetail;
+use crate::forge::payload::{GitCommit, PullDetail};
 use crate::worker::checks::{blocking, limits};
 use crate::worker::job_context::AttemptInput;
 use crate::worker::steps::job::about;
@@ -46,7 +46,7 @@ pub(in crate::worker) async fn way_back(
         return declined(NoRevert::NotOnBranch { branch: base.branch.clone() });
     }
     let Some(before) = before(ctx, job, (pull, commit)).await? else {
-        return declined(NoRevert::NotOnBranch { branch: base.branch.clone() });
+        return declined(NoRevert::Unclear);
     };
     let merged = match mirror.merge_back(&base.sha, commit, &before).await? {
         MergeResult::Tree(merged) => merged,
@@ -84,27 +84,32 @@ pub(in crate::worker) async fn way_back(
     Ok(Ok((Reverted { commit, patch }, kept)))
 }
 
-/// The commit that stood on the branch before the pull request was merged.
+/// The commit that stood on the branch before the pull request was merged. `None`: GitHub does not
+/// say which commits it became.
 async fn before(
     ctx: &Context,
     job: &Job,
     (pull, commit): (&PullDetail, &Sha),
 ) -> Result<Option<Sha>, WorkError> {
-    let known = |sha: Sha| async move { ctx.forge.commit(&job.repo, &sha).await };
-    let Some(mut last) = known(commit.clone()).await? else { return Ok(None) };
-    // "Rebase and merge" writes each commit anew, with its message; the others make one of all.
-    let is_one = last.parents.len() > 1 || pull.commits <= 1;
-    let rebased = match is_one {
-        true => false,
-        false => {
-            let head = known(pull.head.sha.clone()).await?;
-            head.is_some_and(|head| head.message == last.message)
-        }
-    };
-    for _ in 1..if rebased { pull.commits } else { 1 } {
-        let Some(parent) = last.parents.first() else { return Ok(None) };
-        let Some(parent) = known(parent.sha.clone()).await? else { return Ok(None) };
-        last = parent;
+    let parent = |of: &GitCommit| of.parents.first().map(|parent| parent.sha.clone());
+    let Some(last) = ctx.forge.commit(&job.repo, commit).await? else { return Ok(None) };
+    if last.parents.len() > 1 || pull.commits <= 1 {
+        return Ok(parent(&last));
     }
-    Ok(last.parents.into_iter().next().map(|parent| parent.sha))
+    // "Rebase and merge" writes each commit anew, with its message and without merges; "Squash and
+    // merge" makes one of all.
+    let own = ctx.forge.messages_of(&job.repo, job.subject).await?;
+    if own.last() != Some(&last.message) {
+        return Ok(parent(&last));
+    }
+    let mut first = last;
+    for message in own.iter().rev().skip(1) {
+        let Some(parent) = parent(&first) else { return Ok(None) };
+        let Some(before) = ctx.forge.commit(&job.repo, &parent).await? else { return Ok(None) };
+        if before.message != *message {
+            return Ok(None);
+        }
+        first = before;
+    }
+    Ok(parent(&first))
 }

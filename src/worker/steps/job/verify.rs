@@ -65,6 +65,8 @@ async fn with_earlier_rounds(
     let &CheckedChange { ctx, logs, stop, .. } = change;
     let tries =
         evidence.verdict() == Verdict::Green && change.job.rules.proof.mode != ProofMode::Off;
+    // What the first round took back took its tests along.
+    let tries = tries && job.reverts().is_none();
     let Some((begins_at, pushed)) = job.pushed_since().filter(|_| tries) else {
         return change.proven(evidence, None, ProofDepth::Whole).await;
     };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
+use crate::core::release_tools::{FoundTool, find_tool};
 use crate::release::manifests::{self, Edits, FileSet};
 use crate::release::mentions;
 use crate::worker::checks::blocking;
@@ -44,6 +45,12 @@ pub(super) struct LeftOut {
 }
 
 impl There {
+    /// A tool of the repository's own that makes releases.
+    pub(super) fn release_tool(&self) -> Option<FoundTool> {
+        let paths = self.entries.iter().filter_map(|it| std::str::from_utf8(&it.path).ok());
+        find_tool(paths)
+    }
+
     pub(super) fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
     }

@@ -13,7 +13,7 @@ pub(in crate::worker) mod undo;
 
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
-use crate::core::id::ReleaseId;
+use crate::core::id::{ReleaseId, Sha};
 use crate::core::machine::OnFailure;
 use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -21,8 +21,10 @@ use crate::core::release::{
     Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseFactKind, ReleaseStage, ReleaseStep,
     VersionPlan,
 };
+use crate::core::report::release::PackageNames;
 use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
+use crate::release::manifests::package_names;
 use crate::store::Claim;
 use crate::worker::commit::TaskOutcome;
 use crate::worker::steps::done;
@@ -114,6 +116,15 @@ pub(in crate::worker) async fn release_rules(
     let text = forge.file(repo, &default, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default());
     Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
+}
+
+/// What the packages are called at a commit.
+pub(in crate::worker) async fn packages_at(
+    ctx: &Context,
+    repo: &RepoRef,
+    at: &Sha,
+) -> Result<PackageNames, WorkError> {
+    Ok(package_names(&files::files_at(ctx, repo, at).await?.files))
 }
 
 /// The repository's own additions to the paths that people should look at.

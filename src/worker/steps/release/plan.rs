@@ -12,14 +12,15 @@ use crate::core::changelog::{self, CHANGELOG_PATH};
 use crate::core::flagged::flagged;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
+use crate::core::kind::Kind;
 use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
-use crate::forge::{BranchHead, ListedCommit};
+use crate::forge::{BranchHead, LastRelease, ListedCommit};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
-use crate::release::{ReleasedCommit, changelog as section};
+use crate::release::{ReleasedCommit, changelog as section, without_taken_back};
 use crate::worker::checks::blocking;
 use crate::worker::steps::release::files::{LeftOut, There, also_said_in, files_at};
 use crate::worker::steps::release::{path_rules, planned, release_rules};
@@ -43,18 +44,18 @@ pub(in crate::worker) async fn run(
         return refused(Refusal::NoCommit { branch: release.base.clone() });
     };
     let there = files_at(ctx, &release.repo, &base).await?;
+    if let Some(why) = with_another_tool(ctx, release, rules.release.with, &there).await? {
+        return refused(why);
+    }
     let tags = forge.tags(&release.repo).await?;
     let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
     let (last, last_unknown) = (history.last, history.unknown.is_some());
     if let Some(why) = history.unknown.filter(|_| !release.order.names_version()) {
         return refused(why);
     }
-    let commits = match &last {
-        Some(last) => last.commits.clone(),
-        None => forge.commits_up_to(&release.repo, &base).await?,
-    };
+    let commits = commits_since(ctx, release, last.as_ref(), &base).await?;
     let last_tag = last.as_ref().map(|last| last.tag.clone());
-    let changes = changes(ctx, &release.repo, commits).await?;
+    let changes = without_taken_back(changes(ctx, &release.repo, commits).await?);
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
@@ -191,14 +192,49 @@ async fn rules_that_allow(
 ) -> Result<Result<Rules, Refusal>, WorkError> {
     let (_, rules) = release_rules(ctx, &release.repo).await?;
     let rules = match rules {
-        Ok(rules) if rules.release.with == ReleaseWith::Existing => {
-            return Ok(Err(Refusal::OwnTool));
-        }
         Ok(rules) => rules,
         Err(why) => return Ok(Err(why)),
     };
     let refused = may_not_release(ctx, release, &rules).await?;
     Ok(refused.map_or(Ok(rules), Err))
+}
+
+/// The commits since the release before, oldest first; all that are read where there is none.
+async fn commits_since(
+    ctx: &Context,
+    release: &Release,
+    last: Option<&LastRelease>,
+    base: &Sha,
+) -> Result<Vec<ListedCommit>, WorkError> {
+    match last {
+        Some(last) => Ok(last.commits.clone()),
+        None => Ok(ctx.forge.commits_up_to(&release.repo, base).await?),
+    }
+}
+
+/// Why the repository's own tool makes the release, or may.
+async fn with_another_tool(
+    ctx: &Context,
+    release: &Release,
+    with: Option<ReleaseWith>,
+    there: &There,
+) -> Result<Option<Refusal>, WorkError> {
+    let found = match with {
+        Some(ReleaseWith::Own) => return Ok(None),
+        Some(ReleaseWith::Existing) | None => there.release_tool(),
+    };
+    let Some(tool) = found else {
+        return Ok(with.map(|_| Refusal::OwnTool));
+    };
+    if with.is_none() {
+        return Ok(Some(Refusal::WhichTool(tool)));
+    }
+    let pull = match tool.tool.pull_branch(&release.base) {
+        Some(branch) => ctx.forge.pull_of(&release.repo, &branch).await?,
+        None => None,
+    };
+    let pull = pull.filter(|it| it.state == "open").map(|it| it.number);
+    Ok(Some(Refusal::ExistingTool { tool, pull }))
 }
 
 /// On a merge, the merge itself was the permission.
@@ -222,6 +258,13 @@ async fn may_not_release(
     }))
 }
 
+/// Whether its trailer names a model's help. What git took back has the trailer without a model.
+fn is_by_model(message: &str) -> bool {
+    let mut lines = message.lines().filter_map(|line| line.strip_prefix("Assisted-by: "));
+    let back = message.contains("\nThis reverts commit ");
+    lines.any(|line| !back || line.contains('('))
+}
+
 /// Commits with the pull requests that brought them.
 async fn changes(
     ctx: &Context,
@@ -233,7 +276,7 @@ async fn changes(
     for commit in commits {
         let mut change = ReleasedCommit {
             sha: commit.sha,
-            by_model: commit.commit.message.contains("\nAssisted-by: "),
+            by_model: is_by_model(&commit.commit.message),
             message: commit.commit.message,
             pull: None,
             author: commit.author.and_then(|author| author.login.parse().ok()),
@@ -273,9 +316,10 @@ async fn fixed_by(
 /// The issues that a pull request of Gander's fixes; none for those of others.
 async fn fixed_with(ctx: &Context, repo: &RepoRef, pull: Number) -> Result<Vec<Number>, WorkError> {
     let jobs = ctx.store.jobs_on(repo.repo_id, pull).await?;
-    let of_pull = jobs
-        .iter()
-        .filter(|stored| stored.machine.pull.as_ref().is_some_and(|it| it.number == pull));
+    // What a revert is about is the pull request that it takes back, which nobody fixes.
+    let fixes = jobs.iter().filter(|stored| stored.machine.order.kind != Kind::Revert);
+    let of_pull =
+        fixes.filter(|stored| stored.machine.pull.as_ref().is_some_and(|it| it.number == pull));
     Ok(of_pull.map(|stored| stored.machine.subject).collect())
 }
 
