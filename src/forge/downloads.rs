@@ -16,8 +16,9 @@ use crate::core::github::RepoRef;
 /// Where github.com keeps files of releases.
 const FILE_HOSTS: [&str; 2] =
     ["objects.githubusercontent.com", "release-assets.githubusercontent.com"];
-/// Where it keeps logs, by its own list (`GET /meta`): so many accounts of one storage.
-const LOG_ACCOUNTS: u32 = 20;
+/// Where it keeps logs: so many accounts of one storage, by their numbers. Twenty are well known, and
+/// people have met others since.
+const LOG_ACCOUNTS: u32 = 100;
 
 /// Where github.com keeps what its API only leads to.
 pub fn download_hosts() -> Vec<String> {

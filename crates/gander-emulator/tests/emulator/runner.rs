@@ -544,9 +544,9 @@ async fn an_action_is_looked_at_as_closely_as_the_workflow() {
 #[tokio::test]
 async fn an_attestation_is_signed_for_the_job_that_may_ask_for_one() {
     let steps = format!(
-        "- run: echo \"$(printf x | sha256sum | cut -d' ' -f1)  x\" > SUMS; echo '{{\"a\": 1}}' > said\n\
-         - id: sign\n  uses: {ATTEST}\n  with: {{ subject-checksums: SUMS, predicate-path: said, \
-           predicate-type: https://example.com/a }}\n\
+        "- run: |\n    printf x > x; sha256sum x > SUMS\n    echo '{{\"a\": 1}}' > said\n\
+         - id: sign\n  uses: {ATTEST}\n  with:\n    subject-checksums: SUMS\n    \
+         predicate-path: said\n    predicate-type: https://example.com/a\n\
          - run: cat ${{{{ steps.sign.outputs.bundle-path }}}}"
     );
     let refused = World::with(&one_job(&steps)).await.run().await;
