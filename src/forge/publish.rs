@@ -156,7 +156,7 @@ impl Forge {
         let path =
             format!("{}/pulls?state=all&head={}&per_page=100", repo_path(repo), segment(&head));
         let pulls: Vec<payload::PullSummary> =
-            self.list(repo, Scope::Push, path, "looking for the pull request").await?;
+            self.list(repo, Scope::Read, path, "looking for the pull request").await?;
         Ok(pulls
             .into_iter()
             .filter(|pull| pull.head.branch == branch.as_str())

@@ -6,7 +6,7 @@
 use crate::core::id::Sha;
 use crate::core::job::{Base, Declined, Job, NoRevert, Reverted};
 use crate::core::policy::Rules;
-use crate::forge::payload::{GitCommit, PullDetail};
+use crate::forge::payload::PullDetail;
 use crate::worker::checks::{blocking, limits};
 use crate::worker::job_context::AttemptInput;
 use crate::worker::steps::job::about;
@@ -14,6 +14,7 @@ use crate::worker::steps::job::update::against_paths;
 use crate::worker::{Context, WorkError};
 use crate::workspace::between::between;
 use crate::workspace::merge::MergeResult;
+use crate::workspace::mirror::Mirror;
 
 /// So many paths in conflict are named.
 const MOST_NAMED: usize = 10;
@@ -45,7 +46,7 @@ pub(in crate::worker) async fn way_back(
     if !mirror.is_ancestor(commit, &base.sha).await? {
         return declined(NoRevert::NotOnBranch { branch: base.branch.clone() });
     }
-    let Some(before) = before(ctx, job, (pull, commit)).await? else {
+    let Some(before) = before(ctx, job, &mirror, (pull, commit)).await? else {
         return declined(NoRevert::Unclear);
     };
     let merged = match mirror.merge_back(&base.sha, commit, &before).await? {
@@ -84,32 +85,27 @@ pub(in crate::worker) async fn way_back(
     Ok(Ok((Reverted { commit, patch }, kept)))
 }
 
-/// The commit that stood on the branch before the pull request was merged. `None`: GitHub does not
-/// say which commits it became.
+/// The commit that stood on the branch before the pull request was merged. `None`: it cannot be told
+/// which commits it became.
 async fn before(
     ctx: &Context,
     job: &Job,
+    mirror: &Mirror,
     (pull, commit): (&PullDetail, &Sha),
 ) -> Result<Option<Sha>, WorkError> {
-    let parent = |of: &GitCommit| of.parents.first().map(|parent| parent.sha.clone());
-    let Some(last) = ctx.forge.commit(&job.repo, commit).await? else { return Ok(None) };
-    if last.parents.len() > 1 || pull.commits <= 1 {
-        return Ok(parent(&last));
-    }
     // "Rebase and merge" writes each commit anew, with its message and without merges; "Squash and
     // merge" makes one of all.
-    let own = ctx.forge.messages_of(&job.repo, job.subject).await?;
-    if own.last() != Some(&last.message) {
-        return Ok(parent(&last));
+    let own = match pull.commits {
+        0 | 1 => Vec::new(),
+        _ => ctx.forge.messages_of(&job.repo, job.subject).await?,
+    };
+    let line = mirror.first_parents(commit, own.len().max(1)).await?;
+    let Some(last) = line.first() else { return Ok(None) };
+    let is_last = |message: &String| message.trim_end() == last.message;
+    if last.parents.len() > 1 || !own.last().is_some_and(is_last) {
+        return Ok(last.parents.first().cloned());
     }
-    let mut first = last;
-    for message in own.iter().rev().skip(1) {
-        let Some(parent) = parent(&first) else { return Ok(None) };
-        let Some(before) = ctx.forge.commit(&job.repo, &parent).await? else { return Ok(None) };
-        if before.message != *message {
-            return Ok(None);
-        }
-        first = before;
-    }
-    Ok(parent(&first))
+    let there = line.iter().map(|it| it.message.as_str());
+    let rebased = there.eq(own.iter().rev().map(|message| message.trim_end()));
+    Ok(line.last().filter(|_| rebased).and_then(|it| it.parents.first().cloned()))
 }
