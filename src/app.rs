@@ -324,18 +324,6 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     Ok(Forge::with_token(api.clone(), web.clone(), token, egress, Clock::system())?)
 }
 
-/// GitHub as somebody asks it who publishes nothing. Without a token it shows what is public.
-///
-/// # Errors
-/// As [`forge_of_job`].
-pub fn forge_of_reader(
-    api: &Url,
-    web: &Url,
-    token: Option<SecretString>,
-) -> Result<Forge, StartError> {
-    forge_of_job(api, web, token.unwrap_or_default())
-}
-
 /// The package registries that a job publishes to, where its workflow file says they are.
 ///
 /// # Errors

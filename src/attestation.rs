@@ -11,7 +11,6 @@ use sigstore_verify::trust_root::{
 use sigstore_verify::types::{Bundle, Sha256Hash, SignatureContent};
 use sigstore_verify::{VerificationPolicy, VerificationResult, Verifier};
 
-use crate::core::id::Timestamp;
 use crate::core::manifest::Digest;
 use crate::core::provenance::Signer;
 
@@ -134,8 +133,6 @@ fn signer(result: &VerificationResult) -> Result<Signer, AttestationError> {
     let said = |claim: &Option<String>, what: &'static str| {
         claim.clone().ok_or(AttestationError::NotSaid(what))
     };
-    let at = result.verified_timestamps().iter().min();
-    let at = at.ok_or(AttestationError::NotSaid("when it was signed"))?;
     Ok(Signer {
         issuer: said(&certificate.issuer, "who vouches for the signer")?,
         workflow: said(
@@ -148,6 +145,5 @@ fn signer(result: &VerificationResult) -> Result<Signer, AttestationError> {
         trigger: said(&claims.build_trigger, "what started the run")?,
         runner: said(&claims.runner_environment, "on what machine it was signed")?,
         run: said(&claims.run_invocation_uri, "which run signed it")?,
-        at: Timestamp(at.as_millisecond()),
     })
 }

@@ -33,7 +33,7 @@ pub async fn build(
     let tree = checkout.tree;
     is_checked_out(tree, asked)?;
     let rules = files::rules(tree)?;
-    let tag = tag(tree, &rules.release)?;
+    let (version, tag) = version_and_tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
     let repo = SourcePosition { checkout, time, python: None, purpose: Purpose::Build };
     let mut all = Vec::new();
@@ -51,7 +51,7 @@ pub async fn build(
     leftovers::end().await.map_err(ActionError::Leftovers)?;
     let mut files = collect(tree, directory, &rules.release.artifacts)?;
     if rules.release.sbom {
-        files.push(list_packages(tree, directory, (repository.name.name(), &tag), &files)?);
+        files.push(list_packages(tree, directory, (repository.name.name(), &version), &files)?);
         files.sort();
     }
     let manifest = BuildManifest {
@@ -90,7 +90,7 @@ fn is_checked_out(tree: &Path, asked: &ReleaseRequest) -> Result<(), ActionError
     )))
 }
 
-fn tag(tree: &Path, release: &ReleaseRules) -> Result<String, ActionError> {
+fn version_and_tag(tree: &Path, release: &ReleaseRules) -> Result<(String, String), ActionError> {
     let text = files::text(tree, CHANGELOG_PATH);
     let text = text.map_err(|error| files::unreadable(CHANGELOG_PATH, &error))?;
     let section = latest(&text).ok_or_else(|| {
@@ -99,16 +99,17 @@ fn tag(tree: &Path, release: &ReleaseRules) -> Result<String, ActionError> {
              release"
         ))
     })?;
-    release.tag_of(&section.version).ok_or_else(|| {
+    let tag = release.tag_of(&section.version).ok_or_else(|| {
         ActionError::Rules(format!("{RULES_PATH}: `[release] tag` does not make a tag"))
-    })
+    })?;
+    Ok((section.version, tag))
 }
 
 /// Lists what the lockfiles of a checkout pin, as a file of the release.
 fn list_packages(
     tree: &Path,
     directory: &Path,
-    (name, tag): (&str, &str),
+    release: (&str, &str),
     taken: &[Artifact],
 ) -> Result<Artifact, ActionError> {
     const KEY: &str = "`[release] sbom`";
@@ -129,7 +130,7 @@ fn list_packages(
              leave the key out"
         )));
     }
-    let text = bill_of_materials((name, tag), &lockfiles);
+    let text = bill_of_materials(release, &lockfiles);
     let text = text.map_err(|bad| ActionError::Artifact(format!("{KEY}: {bad}")))?;
     files::write(directory, BILL_FILE, &text)?;
     let size = u64::try_from(text.len()).unwrap_or(u64::MAX);

@@ -14,14 +14,14 @@ use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number};
 use crate::core::manifest::{BUNDLE_FILE, STATEMENT_FILE, is_provenance};
 use crate::core::provenance::{ReleaseStatement, StatedChange, StatedChanges};
+use crate::core::report::CHECK_NAME;
+use crate::core::text::without_numbers;
 use crate::forge::{Forge, LastRelease, ListedCommit, ReleaseAnswer, requester_in};
 
 /// So many of Gander's commits are named.
 const MOST_CHANGES: usize = 50;
 /// So much of a headline is kept, in characters.
 const LONGEST_LINE: usize = 200;
-/// How Gander calls its check.
-const OWN_CHECK: &str = "Gander";
 
 /// What came in since the release before. `app` is the number of Gander's own App.
 pub(super) async fn changes(
@@ -33,7 +33,9 @@ pub(super) async fn changes(
     let Some(last) = last else { return Ok(StatedChanges::default()) };
     let mut by_gander = Vec::new();
     for (commit, assisted_by) in last.commits.iter().filter_map(assisted).take(MOST_CHANGES) {
-        let pull = pull_of(&commit.commit.message);
+        let title = commit.commit.message.lines().next().unwrap_or_default();
+        // The pull request's number is what GitHub puts last.
+        let pull = without_numbers(title).1.first().copied().map(Number);
         let verified = match (pull, app) {
             (Some(pull), Some(app)) => verified(forge, repo, pull, app).await?,
             _ => None,
@@ -57,13 +59,6 @@ fn assisted(commit: &ListedCommit) -> Option<(&ListedCommit, &str)> {
     says.starts_with("Gander ").then_some((commit, says))
 }
 
-/// The number at the end of a title, as GitHub writes it when it merges: `Mend it (#12)`.
-fn pull_of(message: &str) -> Option<Number> {
-    let title = message.lines().next()?.trim_end();
-    let number = title.strip_suffix(')')?.rsplit_once("(#")?.1;
-    number.parse().ok().map(Number)
-}
-
 /// What Gander's own check said of the head that was merged.
 async fn verified(
     forge: &Forge,
@@ -72,7 +67,7 @@ async fn verified(
     app: u64,
 ) -> Result<Option<String>, ActionError> {
     let Some(pull) = forge.release_pull(repo, pull).await? else { return Ok(None) };
-    let headline = forge.check_headline(repo, &pull.head, (OWN_CHECK, app)).await?;
+    let headline = forge.check_headline(repo, &pull.head, (CHECK_NAME, app)).await?;
     Ok(headline.as_deref().map(cut))
 }
 
@@ -164,22 +159,5 @@ impl ProvenanceFile {
             bundle.and_then(|bundle| ReleaseStatement::parse(bundle.statement()).ok())
         };
         there.is_some_and(|there| self.statement.is_of_the_same(&there))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pull_request_of_a_merge_stands_at_the_end_of_its_title() {
-        for (message, number) in [
-            ("fix: the bounds (#12)\n\nmore (#13)", Some(12)),
-            ("fix: the bounds (#12) again", None),
-            ("fix (#x)", None),
-            ("", None),
-        ] {
-            assert_eq!(pull_of(message).map(|it| it.0), number, "{message}");
-        }
     }
 }

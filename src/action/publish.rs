@@ -116,8 +116,6 @@ async fn once(
     let (who, judged) = ((&inputs.repo.name, inputs.asked.run), (&inputs.terms, &facts));
     let statement =
         ReleaseStatement::of(&plan, who, judged, rules.as_deref().map(str::as_bytes), changes);
-    let statement =
-        statement.ok_or_else(|| ActionError::Provenance("nothing can be said of it".to_owned()))?;
     if inputs.only_check {
         let path = &inputs.predicate;
         let written = std::fs::write(path, statement.predicate_text());

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{AnyError, CommandResult, NO_CHANGE, complain, say, say_json, start_logging};
-use crate::app::forge_of_reader;
+use crate::app::forge_of_job;
 use crate::attestation::{AttestationBundle, AttestationError, LARGEST_BUNDLE, TrustedRoots};
 use crate::config::variable;
 use crate::core::approval::{VoteSource, approves};
@@ -254,7 +254,8 @@ impl VerifyCommand {
             _ => ["GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN"],
         };
         let token = names.into_iter().find_map(variable);
-        Ok(forge_of_reader(&api, &self.server, token.map(SecretString::from))?)
+        let token = token.map(SecretString::from).unwrap_or_default();
+        Ok(forge_of_job(&api, &self.server, token)?)
     }
 }
 

@@ -214,10 +214,9 @@ impl ReleaseStatement {
         (terms, facts): (&Terms, &Facts),
         rules: Option<&[u8]>,
         changes: StatedChanges,
-    ) -> Option<Self> {
-        let pull = facts.pull.as_ref()?;
-        let approval = plan.approval();
-        Some(Self {
+    ) -> Self {
+        let (pull, approval) = (plan.pull(), plan.approval());
+        Self {
             statement_type: STATEMENT_TYPE.to_owned(),
             subject: subjects(plan),
             predicate_type: PREDICATE_TYPE.to_owned(),
@@ -244,7 +243,7 @@ impl ReleaseStatement {
                 changes: StatedChanges { flagged: pull.flagged.clone(), ..changes },
                 run,
             },
-        })
+        }
     }
 
     /// Reads one.

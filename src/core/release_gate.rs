@@ -15,6 +15,7 @@ use super::policy::{ReleaseRules, Requester};
 use super::target::ReleaseTarget;
 
 mod kept;
+mod plan;
 
 /// The branches that release pull requests come from.
 pub const RELEASE_BRANCH: &str = "gander/release";
@@ -184,6 +185,7 @@ pub struct ReleasePlan {
     mark: Mark,
     files: Vec<Artifact>,
     targets: Vec<ReleaseTarget>,
+    pull: ReleasePull,
     approval: Approval,
     found: Option<ReleaseSeen>,
     tagged: bool,
@@ -238,49 +240,6 @@ impl Mark {
     }
 }
 
-impl ReleasePlan {
-    /// The tag.
-    pub fn tag(&self) -> &str {
-        &self.tag
-    }
-    /// The version, without a prefix.
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-    /// The section of the changelog.
-    pub fn notes(&self) -> &str {
-        &self.notes
-    }
-    /// Where the tag goes, and with which files.
-    pub fn mark(&self) -> &Mark {
-        &self.mark
-    }
-    /// The files.
-    pub fn files(&self) -> &[Artifact] {
-        &self.files
-    }
-    /// The package registries that it is brought to, as the rules at the commit say.
-    pub fn targets(&self) -> &[ReleaseTarget] {
-        &self.targets
-    }
-    /// Whose consent this rests on.
-    pub fn approval(&self) -> &Approval {
-        &self.approval
-    }
-    /// What a run before this one left.
-    pub fn found(&self) -> Option<&ReleaseSeen> {
-        self.found.as_ref()
-    }
-    /// Whether the tag is there.
-    pub fn tagged(&self) -> bool {
-        self.tagged
-    }
-    /// Whether the version is one before a release: `2.0.0-rc.1`.
-    pub fn prerelease(&self) -> bool {
-        self.version.split('+').next().unwrap_or_default().contains('-')
-    }
-}
-
 /// Whether this commit may be released as this, and if not, the first reason.
 ///
 /// # Errors
@@ -302,6 +261,7 @@ pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<Rel
         targets: facts.rules.as_ref().map(|rules| rules.targets.clone()).unwrap_or_default(),
         tag,
         mark,
+        pull: pull.clone(),
         approval,
         found,
     })

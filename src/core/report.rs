@@ -507,6 +507,9 @@ fn strip_marks(text: &str) -> String {
     text.replace("**", "")
 }
 
+/// How Gander calls its check.
+pub const CHECK_NAME: &str = "Gander";
+
 /// The external id of the job's check run.
 pub fn check_external_id(job: &JobId) -> String {
     format!("gander-{job}")

@@ -60,3 +60,12 @@ impl FromStr for ReleaseTarget {
         })
     }
 }
+
+/// What the packages of each kind are called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct PackageNames {
+    pub crates: Vec<String>,
+    pub npm: Vec<String>,
+    pub python: Vec<String>,
+}

@@ -165,9 +165,31 @@ pub fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     }
 }
 
+/// A title without the numbers behind it, as `(#7) (#12)`: the issue's, and the pull request's that
+/// GitHub puts behind what it squashes.
+pub fn without_numbers(title: &str) -> (&str, Vec<u64>) {
+    let (mut words, mut numbers) = (title.trim_end(), Vec::new());
+    while let Some((before, number)) = words.strip_suffix(')').and_then(|it| it.rsplit_once("(#"))
+        && let Ok(number) = number.parse()
+    {
+        words = before.trim_end();
+        numbers.push(number);
+    }
+    (words, numbers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_behind_a_title_are_read_from_its_end() {
+        assert_eq!(without_numbers("fix: a (#12)"), ("fix: a", vec![12]));
+        assert_eq!(without_numbers("fix: a (#7) (#12)"), ("fix: a", vec![12, 7]));
+        for plain in ["fix: a #12", "fix: a (#x)", "fix: a (#12) again"] {
+            assert_eq!(without_numbers(plain), (plain, vec![]));
+        }
+    }
     use comrak::nodes::NodeValue;
     use proptest::prelude::*;
     use pulldown_cmark::{Event, Parser, Tag};

@@ -69,7 +69,7 @@ async fn show_check_run(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
         _ => "success",
     };
     let text = CheckRunText {
-        name: "Gander",
+        name: report::CHECK_NAME,
         external_id: report::check_external_id(&job.id),
         title,
         summary,

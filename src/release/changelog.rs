@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::ReleasedCommit;
 use super::conventional::{ChangeKind, Said, said};
 use crate::core::changelog::{first_section, heading, latest};
-use crate::core::text::inline;
+use crate::core::text::{inline, without_numbers};
 
 const TITLE: &str = "# Changelog\n";
 /// So much of a commit's first line is shown.
@@ -182,19 +182,6 @@ fn credit(change: &ReleasedCommit, numbers: Vec<u64>) -> String {
     let model = change.by_model.then(|| "written by AI".to_owned());
     let parts: Vec<String> = numbers.chain(author).chain(model).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
-}
-
-/// A title without the numbers behind it, as `(#7) (#12)`: the issue's, and the pull request's that
-/// GitHub puts behind what it squashes.
-fn without_numbers(title: &str) -> (&str, Vec<u64>) {
-    let (mut words, mut numbers) = (title.trim_end(), Vec::new());
-    while let Some((before, number)) = words.strip_suffix(')').and_then(|it| it.rsplit_once("(#"))
-        && let Ok(number) = number.parse()
-    {
-        words = before.trim_end();
-        numbers.push(number);
-    }
-    (words, numbers)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use semver::Version;
 
 use super::edit::splice;
 use crate::core::changelog::is_version;
-use crate::core::report::release::PackageNames;
+use crate::core::target::PackageNames;
 
 mod cargo;
 mod json;

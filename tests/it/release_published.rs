@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use gander::attestation::AttestationBundle;
 use gander::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
 use gander_emulator::{
     Emulator, Foreign, ReleaseView, Requirement, RunReport, Runner, Setup, Verdict,
@@ -127,28 +128,32 @@ impl Shop {
     /// What somebody sees who downloads a file of a release with what is signed about it, and who
     /// then asks GitHub, too.
     async fn verifies(&self, out: &ReleaseView) -> String {
+        let (code, seen) = self.looks_at(out, &["./count.sh", &out.tag]).await;
+        assert_eq!(code, 0, "{seen}");
+        seen
+    }
+
+    async fn looks_at(&self, out: &ReleaseView, what: &[&str]) -> (i32, String) {
         let folder = self.folder.path().join("downloads");
-        std::fs::create_dir(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
         for (name, content) in &out.assets {
             std::fs::write(folder.join(name), content).unwrap();
         }
         let root = folder.join("root.json");
         std::fs::write(&root, self.w.emulator.signing().trusted_root()).unwrap();
         let (web, api) = (self.w.emulator.web_url(), self.w.emulator.api_url());
-        let mut seen = String::new();
-        for what in ["./count.sh", &out.tag] {
-            let ran = tokio::process::Command::new(env!("CARGO_BIN_EXE_gander"))
-                .args(["verify", what, "--repo", REPO, "--trusted-root", root.to_str().unwrap()])
-                .args(["--server", web.as_str(), "--api", api.as_str()])
-                .current_dir(&folder)
-                .output()
-                .await
-                .unwrap();
-            seen.push_str(&String::from_utf8_lossy(&ran.stdout));
-            seen.push_str(&String::from_utf8_lossy(&ran.stderr));
-            assert_eq!(ran.status.code(), Some(0), "{seen}");
-        }
-        seen.replace(web.as_str().trim_end_matches('/'), "https://github.test")
+        let ran = tokio::process::Command::new(env!("CARGO_BIN_EXE_gander"))
+            .arg("verify")
+            .args(what)
+            .args(["--repo", REPO, "--trusted-root", root.to_str().unwrap()])
+            .args(["--server", web.as_str(), "--api", api.as_str()])
+            .current_dir(&folder)
+            .output()
+            .await
+            .unwrap();
+        let seen = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+        let seen = seen.replace(web.as_str().trim_end_matches('/'), "https://github.test");
+        (ran.status.code().unwrap(), seen)
     }
 
     /// What people saw happen since, without the passing states of the status comment, of which
@@ -297,6 +302,16 @@ async fn an_approved_release_is_tested_built_published_and_told() {
       ok    GitHub shows that approval of acme
     ");
     assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
+
+    // What GitHub shows no more is no approval, and a file that was exchanged is none of ours.
+    let bundle = out.assets.iter().find(|it| it.0 == "gander-release.sigstore.json").unwrap();
+    let bundle = AttestationBundle::read(std::str::from_utf8(&bundle.1).unwrap()).unwrap();
+    let statement: serde_json::Value = serde_json::from_slice(bundle.statement()).unwrap();
+    let review = &statement["predicate"]["approvals"][0]["by"]["review"];
+    shop.w.owner().dismisses_review(REPO, review.as_u64().unwrap()).unwrap();
+    let (code, seen) = shop.looks_at(&out, &[&out.tag]).await;
+    assert_eq!(code, 3);
+    assert!(seen.contains("FAIL  GitHub does not show that approval of acme any more"), "{seen}");
 
     // What is out stays out: it is said how it is withdrawn.
     shop.says(pull.number, "/gander revert").await;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{ReleaseStatement, StatedApproval, StatedState};
 use crate::core::approval::VoteSource;
-use crate::core::id::{Sha, Timestamp};
+use crate::core::id::Sha;
 use crate::core::policy::Requester;
 use crate::core::text::listed;
 
@@ -30,8 +30,6 @@ pub struct Signer {
     pub runner: String,
     /// The page of the run.
     pub run: String,
-    /// When, by the log or by an authority for timestamps.
-    pub at: Timestamp,
 }
 
 /// What whoever asks expects.

@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use super::ReportContext;
 use crate::core::conventions::{TitleForm, TitleStyle};
 use crate::core::job::{Cause, Job, Kind};
-use crate::core::text::inline;
+use crate::core::text::{inline, without_numbers};
 
 /// Title of the pull request and first line of the commit.
 pub fn title(job: &Job) -> String {
     // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
     let title = match job.order.kind {
-        Kind::Revert => without_number(&job.order.issue.title),
+        Kind::Revert => without_numbers(&job.order.issue.title).0,
         Kind::Fix | Kind::Build => &job.order.issue.title,
     };
     let words = inline(title, 60).replace('\\', "");
@@ -29,17 +29,6 @@ pub fn title(job: &Job) -> String {
         }
         None => found.titles.write(kind, &words, number, area),
     }
-}
-
-/// A title without the number that GitHub or Gander put behind it.
-fn without_number(title: &str) -> &str {
-    let mut title = title.trim_end();
-    while let Some((before, number)) = title.strip_suffix(')').and_then(|it| it.rsplit_once(" (#"))
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        title = before.trim_end();
-    }
-    title
 }
 
 /// GitHub closes the issue by this word when the change is merged; a pull request that is taken

@@ -25,7 +25,7 @@ mod withdrawal;
 pub use answer::{ReleaseReply, answer};
 use consequence::{consequence, places};
 pub use refusals::refusal;
-pub use withdrawal::{PackageNames, Withdrawn, how_to_withdraw};
+pub use withdrawal::{Withdrawn, how_to_withdraw};
 
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";

@@ -1,11 +1,68 @@
 //! A release is published when GitHub itself says that it was approved, and never otherwise.
 
-use gander_emulator::{CheckOutcome, Fault, MergeMethod, Verdict};
-use serde_json::json;
+use gander_emulator::{CheckOutcome, Fault, MergeMethod, Verdict, Workload};
+use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
 use super::client::Client;
 use super::world::{HOUR, REPO, RULES, Ran, World};
+
+/// How often a release of two files changes something.
+const EFFECTS: usize = 7;
+
+impl World {
+    /// Publishing begins, and is killed when it asks for this effect.
+    async fn is_killed_at(&self, effect: usize, changed: &[(&str, &str)]) {
+        let number = self.emulator.mutations().len() + effect;
+        let fault = self.emulator.plan(Fault::on_mutation(number).hangs());
+        let mut job = self.starts_publishing(changed);
+        while self.emulator.fault_hits(fault) == 0 {
+            tokio::task::yield_now().await;
+        }
+        job.dies().await;
+        self.emulator.cancel(fault);
+    }
+
+    /// Has signed what publishing would find; says where the bundle lies.
+    async fn signs(&self) -> String {
+        self.signs_as(|_| {}).await
+    }
+
+    /// The same, of what somebody makes of it.
+    async fn signs_as(&self, change: impl FnOnce(&mut Value)) -> String {
+        let ran = self.publishes_with(&[("GANDER_INPUT_ONLY_CHECK", "true")]).await;
+        assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+        let predicate = std::fs::read(&ran.outputs["predicate"]).unwrap();
+        let sums = std::fs::read_to_string(self.release_directory().join("SHA256SUMS")).unwrap();
+        let file = |line: &str| {
+            let (sha256, name) = line.split_once("  ").unwrap();
+            json!({ "name": name, "digest": { "sha256": sha256 } })
+        };
+        let mut statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": sums.lines().map(file).collect::<Vec<_>>(),
+            "predicateType": ran.outputs["predicate-type"],
+            "predicate": serde_json::from_slice::<Value>(&predicate).unwrap(),
+        });
+        change(&mut statement);
+        let workload = Workload {
+            issuer: "https://token.actions.githubusercontent.com".to_owned(),
+            workflow: "https://github.test/acme/widgets/.github/workflows/x.yml@main".to_owned(),
+            repository: "https://github.test/acme/widgets".to_owned(),
+            repository_id: self.repository,
+            commit: self.commit.clone(),
+            branch: "refs/heads/main".to_owned(),
+            trigger: "repository_dispatch".to_owned(),
+            run: "https://github.test/acme/widgets/actions/runs/9001/attempts/1".to_owned(),
+            runner: "github-hosted".to_owned(),
+        };
+        let text = statement.to_string();
+        let bundle = self.emulator.signing().attest(text.as_bytes(), &workload, 1_767_225_600);
+        let path = std::path::PathBuf::from(&ran.outputs["predicate"]).with_file_name("bundle");
+        std::fs::write(&path, bundle.unwrap()).unwrap();
+        path.display().to_string()
+    }
+}
 
 pub(crate) fn stops(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
@@ -61,7 +118,7 @@ async fn a_connection_cut_after_any_effect_leaves_one_of_each() {
     let before = world.emulator.mutations().len();
     assert_eq!(world.publishes().await.code, Some(0));
     let effects = world.emulator.mutations().len() - before;
-    assert_eq!(effects, 7, "draft, three files, how it came about, tag, publication");
+    assert_eq!(effects, EFFECTS, "draft, three files, how it came about, tag, publication");
     for effect in 1..=effects {
         let world = World::with_approved_release().await;
         let number = world.emulator.mutations().len() + effect;
@@ -75,20 +132,69 @@ async fn a_connection_cut_after_any_effect_leaves_one_of_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_killed_after_any_effect_is_finished_by_the_next() {
-    for effect in 1..=6 {
+    for effect in 1..=EFFECTS {
         let world = World::with_approved_release().await;
-        let number = world.emulator.mutations().len() + effect;
-        let fault = world.emulator.plan(Fault::on_mutation(number).hangs());
-        let mut job = world.starts_publishing(&[]);
-        while world.emulator.fault_hits(fault) == 0 {
-            tokio::task::yield_now().await;
-        }
-        job.dies().await;
-        world.emulator.cancel(fault);
+        world.is_killed_at(effect, &[]).await;
         let ran = world.publishes().await;
         assert_eq!(ran.code, Some(0), "effect {effect}: {}\n{}", ran.log, ran.summary);
         world.the_release();
     }
+}
+
+/// Each try has a certificate of its own, so no two bundles are the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_release_is_finished_by_the_next_try_with_another_signature() {
+    for effect in 1..=EFFECTS {
+        let world = World::with_approved_release().await;
+        let first = world.signs().await;
+        let sign = [("GANDER_INPUT_ATTEST", "sign"), ("GANDER_INPUT_BUNDLE", &*first)];
+        world.is_killed_at(effect, &sign).await;
+        let second = world.signs().await;
+        assert_ne!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
+        let sign = [("GANDER_INPUT_ATTEST", "sign"), ("GANDER_INPUT_BUNDLE", &*second)];
+        let ran = world.publishes_with(&sign).await;
+        assert_eq!(ran.code, Some(0), "effect {effect}: {}\n{}", ran.log, ran.summary);
+        let release = world.emulator.releases(REPO).remove(0);
+        let mut names: Vec<&str> = release.assets.iter().map(|it| it.0.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["SHA256SUMS", "gander-release.sigstore.json", "tool", "tool.1"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_published_without_a_signature_that_was_asked_for_or_with_one_of_something_else()
+{
+    let world = World::with_approved_release().await;
+    let ran = world.publishes_with(&[("GANDER_INPUT_ATTEST", "sign")]).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.summary.contains("say `attest: off`"), "{}", ran.summary);
+    let bundle = world.signs_as(|statement| statement["predicate"]["approvals"] = json!([])).await;
+    let sign = [("GANDER_INPUT_ATTEST", "sign"), ("GANDER_INPUT_BUNDLE", &*bundle)];
+    let ran = world.publishes_with(&sign).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.summary.contains("it does not say what this job found"), "{}", ran.summary);
+    world.nothing_is_published();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_put_into_the_draft_in_its_place_stops_the_release() {
+    let world = World::with_approved_release().await;
+    let refused = world.emulator.plan(Fault::on("POST", "/repos/*/*/git/refs").answers(403));
+    assert_eq!(world.publishes().await.code, Some(1));
+    world.emulator.cancel(refused);
+    let app = Client::app(&world.emulator, &world.app, chrono::Utc::now().timestamp_millis());
+    let app = app.installation(world.installation, json!({})).await;
+    let draft = app.get("/repos/acme/widgets/releases").await.expect(200)[0].clone();
+    let name = "gander-release.intoto.json";
+    let ours = draft["assets"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap();
+    let content = world.emulator.releases(REPO)[0].assets.iter().find(|it| it.0 == name).cloned();
+    app.delete(&format!("/repos/acme/widgets/releases/assets/{}", ours["id"])).await.expect(204);
+    let address = draft["upload_url"].as_str().unwrap().replace("{?name,label}", "");
+    app.upload(&format!("{address}?name={name}"), &content.unwrap().1).await.expect(201);
+    let ran = world.publishes().await;
+    assert_eq!(ran.code, Some(1), "{}", ran.summary);
+    assert!(ran.summary.contains("that no try of this workflow left there"), "{}", ran.summary);
+    assert!(world.emulator.releases(REPO)[0].draft);
 }
 
 #[tokio::test(flavor = "multi_thread")]

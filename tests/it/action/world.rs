@@ -285,6 +285,7 @@ impl World {
             ("GITHUB_OUTPUT", files.join("output").to_str().unwrap()),
             ("GITHUB_STEP_SUMMARY", files.join("summary").to_str().unwrap()),
             ("RUNNER_ENVIRONMENT", "github-hosted"),
+            ("RUNNER_TEMP", files.to_str().unwrap()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();

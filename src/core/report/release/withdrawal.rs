@@ -5,16 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::core::target::ReleaseTarget;
-
-/// What the packages of each kind are called.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct PackageNames {
-    pub crates: Vec<String>,
-    pub npm: Vec<String>,
-    pub python: Vec<String>,
-}
+use crate::core::target::{PackageNames, ReleaseTarget};
 
 /// A release that is to be withdrawn.
 #[derive(Debug, Clone, Copy)]

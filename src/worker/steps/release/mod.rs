@@ -21,7 +21,7 @@ use crate::core::release::{
     Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseFactKind, ReleaseStage, ReleaseStep,
     VersionPlan,
 };
-use crate::core::report::release::PackageNames;
+use crate::core::target::PackageNames;
 use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
 use crate::release::manifests::package_names;

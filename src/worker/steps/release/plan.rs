@@ -16,6 +16,7 @@ use crate::core::kind::Kind;
 use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
+use crate::core::text::without_numbers;
 use crate::forge::{BranchHead, LastRelease, ListedCommit};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
@@ -281,7 +282,7 @@ async fn changes(
             pull: None,
             author: commit.author.and_then(|author| author.login.parse().ok()),
         };
-        change.pull = squashed(change.title());
+        change.pull = without_numbers(change.title()).1.first().copied().map(Number);
         if change.pull.is_none() && !change.is_merge() && asked < MOST_ASKED {
             asked += 1;
             change.pull = ctx.forge.pull_with(repo, &change.sha).await?;
@@ -328,12 +329,6 @@ fn date(ctx: &Context) -> String {
     now.unwrap_or_default().format("%Y-%m-%d").to_string()
 }
 
-/// `(#12)` at the end of a title.
-fn squashed(title: &str) -> Option<Number> {
-    let number = title.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1;
-    number.parse().ok().map(Number)
-}
-
 /// `Fixes #5` and its kin, as GitHub reads them.
 fn closed_by(message: &str) -> Vec<Number> {
     const WORDS: &[&str] =
@@ -354,14 +349,6 @@ fn closed_by(message: &str) -> Vec<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_number_that_github_puts_behind_a_squashed_title_is_read() {
-        assert_eq!(squashed("fix: a (#12)"), Some(Number(12)));
-        assert_eq!(squashed("fix: a (#7) (#12)"), Some(Number(12)));
-        assert_eq!(squashed("fix: a #12"), None);
-        assert_eq!(squashed("fix: a (#x)"), None);
-    }
 
     #[test]
     fn words_that_close_an_issue_are_known() {
