@@ -289,7 +289,7 @@ impl Job {
 
     /// Tries in a round.
     pub fn attempts_allowed(&self) -> u32 {
-        // The way back as git makes it is no attempt of a model's.
+        // The reverse patch as git makes it is no attempt of a model's.
         let unasked = u32::from(self.prepared.as_ref().is_some_and(|it| it.reverts.is_some()));
         self.rules().map_or(1, |rules| rules.agent.attempts + unasked)
     }

@@ -141,7 +141,7 @@ pub fn has_unreleased_notes(text: &str) -> bool {
 fn lines(change: &ReleasedCommit) -> Vec<(Group, String)> {
     let (_, numbers) = without_numbers(change.title());
     let credit = credit(change, numbers);
-    let back = if change.is_revert() { "Taken back: " } else { "" };
+    let back = if change.is_revert() { "Reverted: " } else { "" };
     let line = |words: &str| format!("- {back}{}{credit}", inline(words, LINE));
     let said = said(&change.message);
     if said.is_empty() {

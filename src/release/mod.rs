@@ -37,7 +37,7 @@ impl ReleasedCommit {
     }
 
     /// The commit that it takes back, by the words that git and Gander write.
-    pub fn takes_back(&self) -> Option<Sha> {
+    pub fn reverted_commit(&self) -> Option<Sha> {
         let says = self.message.lines().find_map(|line| line.strip_prefix("This reverts commit "));
         says?.get(..40)?.parse().ok()
     }
@@ -46,7 +46,10 @@ impl ReleasedCommit {
     pub fn is_revert(&self) -> bool {
         let title = self.title();
         let begins = |start: &str| title.starts_with(start);
-        begins("revert:") || begins("revert(") || begins("Revert \"") || self.takes_back().is_some()
+        begins("revert:")
+            || begins("revert(")
+            || begins("Revert \"")
+            || self.reverted_commit().is_some()
     }
 
     /// Whether it only joins others, which are told of themselves.
@@ -59,11 +62,11 @@ impl ReleasedCommit {
 
 /// The changes, oldest first, without those that were taken back among them, and without what took
 /// them back: of both nothing is left.
-pub fn without_taken_back(changes: Vec<ReleasedCommit>) -> Vec<ReleasedCommit> {
+pub fn without_reverted(changes: Vec<ReleasedCommit>) -> Vec<ReleasedCommit> {
     let mut gone: BTreeSet<Sha> = BTreeSet::new();
     // The newest first: what was taken back itself takes nothing back.
     for change in changes.iter().rev().filter(|it| it.is_revert()) {
-        let back = change.takes_back().filter(|_| !gone.contains(&change.sha));
+        let back = change.reverted_commit().filter(|_| !gone.contains(&change.sha));
         if let Some(back) = back.filter(|sha| changes.iter().any(|it| it.sha == *sha)) {
             gone.extend([back, change.sha.clone()]);
         }
@@ -85,7 +88,7 @@ mod tests {
             format!("revert: x\n\nThis reverts commit {}.\n", digit.to_string().repeat(40))
         };
         let shas = |all: &[ReleasedCommit]| {
-            let all = without_taken_back(all.to_vec());
+            let all = without_reverted(all.to_vec());
             all.iter().map(|it| it.sha.as_str()[..1].to_owned()).collect::<String>()
         };
         let (fix, other) = (commit('a', "fix: x".into()), commit('b', "feat: y".into()));

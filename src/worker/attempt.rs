@@ -249,7 +249,7 @@ pub(super) fn files(
     })
 }
 
-/// The words for a merge without a conflict, or for the way back from one, which need no model
+/// The words for a merge without a conflict, or for the reverse of one, which need no model
 /// before their checks.
 fn nothing_to_resolve(job: &AttemptInput<'_>, attempt: &Attempt<'_>) -> Option<SaidOfChange> {
     let merges = job.update.is_some_and(|update| update.conflicts.is_empty());

@@ -87,7 +87,7 @@ impl CheckedChange<'_> {
             evidence.checks.push(refused(&deciding));
             return Ok(evidence);
         }
-        // The way back as git makes it takes its tests along.
+        // The reverse patch as git makes it takes its tests along.
         let as_git_made_it = self.job.reverts.is_some_and(|it| it.patch == self.patch.digest());
         let tries =
             rules.mode != ProofMode::Off && evidence.tests() == TestsRun::Ran && !as_git_made_it;
@@ -111,12 +111,12 @@ impl CheckedChange<'_> {
         Ok(evidence)
     }
 
-    /// What the rules find in the way back itself, by rule and path: tests that go with what is
+    /// What the rules find in the reverse patch itself, by rule and path: tests that go with what is
     /// taken back, and the like.
     async fn of_revert(&self) -> Result<BTreeSet<(&'static str, String)>, WorkError> {
         let Some(reverted) = self.job.reverts else { return Ok(BTreeSet::new()) };
         let patch = patches::kept(self.ctx.store.as_ref(), &reverted.patch).await?;
-        let patch = patch.ok_or_else(|| WorkError::bug("the way back was not kept"))?;
+        let patch = patch.ok_or_else(|| WorkError::bug("the reverse patch was not kept"))?;
         let files = self.replaced_files(self.job.base, &patch).await?;
         let found = in_change(&patch, &files, find_cheats).await?;
         Ok(found.into_iter().map(|it| (it.rule, it.path.clone())).collect())

@@ -132,7 +132,7 @@ impl Mirror {
     ///
     /// # Errors
     /// When git fails, or its answer makes no sense.
-    pub async fn merge_back(
+    pub async fn merge_reverse(
         &self,
         onto: &Sha,
         commit: &Sha,
@@ -152,7 +152,7 @@ impl Mirror {
             "-m",
             "back",
         ];
-        let made = self.git.ask("make the way back", LOCAL_LIMIT, &arguments).await?.1;
+        let made = self.git.ask("make the reverse patch", LOCAL_LIMIT, &arguments).await?.1;
         let made = sha_of(made.trim_ascii())?;
         self.merge(onto, &made).await
     }

@@ -156,7 +156,7 @@ async fn what_is_not_merged_or_not_gander_to_write_is_not_taken_back() {
 }
 
 #[tokio::test]
-async fn a_way_back_that_breaks_the_checks_is_mended_by_the_model() {
+async fn a_reverse_patch_that_breaks_the_checks_is_mended_by_the_model() {
     let w = World::with_project(counts()).await;
     let steps: [&[(&str, &str)]; 1] =
         [&[("lib.sh", "count() { echo $(( $1 )); }\n"), ("extra.txt", "extra\n")]];

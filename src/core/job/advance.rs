@@ -72,7 +72,7 @@ impl Job {
             JobFact::Prepared(prepared) => {
                 self.only_at(&JobStage::Preparing)?;
                 self.prepared = Some(prepared.clone());
-                self.lay_revert();
+                self.begin_with_reverse_patch();
                 Some(self.begin())
             }
             JobFact::Declined(why) => self.declined(why),

@@ -14,7 +14,7 @@ use crate::core::patch::PatchDigest;
 pub struct Reverted {
     /// The commit that the pull request was merged as, the last one of several.
     pub commit: Sha,
-    /// The way back, as a change on the base.
+    /// The reverse patch, as a change on the base.
     pub patch: PatchDigest,
 }
 
@@ -45,13 +45,13 @@ impl Job {
         self.prepared.as_ref()?.reverts.as_deref()
     }
 
-    /// Whether the change is the way back as git makes it, so that no model wrote any of it.
+    /// Whether the change is the reverse patch as git makes it, so that no model wrote any of it.
     pub fn is_as_git_made_it(&self) -> bool {
         self.reverts().zip(self.proposal()).is_some_and(|(it, proposal)| it.patch == proposal.patch)
     }
 
-    /// The first attempt begins with the way back.
-    pub(super) fn lay_revert(&mut self) {
+    /// The first attempt begins with the reverse patch.
+    pub(super) fn begin_with_reverse_patch(&mut self) {
         let patch = self.reverts().map(|it| it.patch.clone());
         let why = String::new();
         self.unfinished = patch.map(|patch| UnfinishedAttempt { why, patch: Some(patch) });

@@ -68,7 +68,7 @@ pub(in crate::worker) async fn run(
             return Ok(TaskOutcome::of_job(job, fact));
         }
     };
-    // A merge without a conflict, or the way back from one, was made by nobody who reads.
+    // A merge without a conflict, or the reverse of one, was made by nobody who reads.
     let merges = job.update().is_some_and(|it| it.conflicts.is_empty());
     let unasked = number == 1 && (merges || input.reverts.is_some());
     let notes_read = if unasked { 0 } else { notes.read() };

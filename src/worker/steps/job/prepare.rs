@@ -113,7 +113,7 @@ async fn reverted(
     base: (&Rules, &Base),
 ) -> Result<Result<(Reverted, Vec<u8>), Declined>, WorkError> {
     match revert::merged_pull(ctx, job).await? {
-        Ok((pull, commit)) => revert::way_back(ctx, job, base, (&pull, &commit)).await,
+        Ok((pull, commit)) => revert::reverse_patch(ctx, job, base, (&pull, &commit)).await,
         Err(declined) => Ok(Err(declined)),
     }
 }

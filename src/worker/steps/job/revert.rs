@@ -1,6 +1,6 @@
-//! What a merged pull request brought, and the way back.
+//! What a merged pull request brought, and the reverse patch.
 //!
-//! Invariants: the way back is git's own three-way merge in the mirror; what Gander may not write it
+//! Invariants: the reverse patch is git's own three-way merge in the mirror; what Gander may not write it
 //! does not take back either.
 
 use crate::core::id::Sha;
@@ -34,8 +34,8 @@ pub(in crate::worker) async fn merged_pull(
     })
 }
 
-/// The way back from a merged pull request, on the base as it is, with its bytes.
-pub(in crate::worker) async fn way_back(
+/// The reverse patch of a merged pull request, on the base as it is, with its bytes.
+pub(in crate::worker) async fn reverse_patch(
     ctx: &Context,
     job: &Job,
     (rules, base): (&Rules, &Base),
@@ -49,7 +49,7 @@ pub(in crate::worker) async fn way_back(
     let Some(before) = before(ctx, job, &mirror, (pull, commit)).await? else {
         return declined(NoRevert::Unclear);
     };
-    let merged = match mirror.merge_back(&base.sha, commit, &before).await? {
+    let merged = match mirror.merge_reverse(&base.sha, commit, &before).await? {
         MergeResult::Tree(merged) => merged,
         MergeResult::UpToDate => return declined(NoRevert::NothingLeft),
         MergeResult::Directories | MergeResult::Unrelated => {

@@ -21,7 +21,7 @@ use crate::forge::{BranchHead, LastRelease, ListedCommit};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
-use crate::release::{ReleasedCommit, changelog as section, without_taken_back};
+use crate::release::{ReleasedCommit, changelog as section, without_reverted};
 use crate::worker::checks::blocking;
 use crate::worker::steps::release::files::{LeftOut, There, also_said_in, files_at};
 use crate::worker::steps::release::{path_rules, planned, release_rules};
@@ -56,7 +56,7 @@ pub(in crate::worker) async fn run(
     }
     let commits = commits_since(ctx, release, last.as_ref(), &base).await?;
     let last_tag = last.as_ref().map(|last| last.tag.clone());
-    let changes = without_taken_back(changes(ctx, &release.repo, commits).await?);
+    let changes = without_reverted(changes(ctx, &release.repo, commits).await?);
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
