@@ -30,10 +30,12 @@ use super::release_tools::FoundTool;
 use super::target::ReleaseTarget;
 
 mod advance;
+mod checks;
 mod fact;
 mod step;
 
 pub use advance::advance;
+pub use checks::{ReleaseCheckOutcome, ReleaseChecks};
 pub use fact::*;
 pub use step::*;
 
@@ -160,6 +162,9 @@ pub struct VersionPlan {
     /// The package registries that it is brought to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<ReleaseTarget>,
+    /// What the project's own checks came to on its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<ReleaseChecks>,
 }
 
 /// A merge of the release pull request.
@@ -179,6 +184,8 @@ pub enum ReleaseStage {
     Queued,
     /// Version, changelog and manifests are worked out.
     Planning,
+    /// The project's own checks run on its files.
+    Checking { plan: Box<VersionPlan> },
     /// Branch, commit and pull request are made.
     Proposing,
     /// The moved base is merged into a branch that people have edited.
@@ -241,6 +248,8 @@ pub enum Refusal {
     WhichTool(FoundTool),
     /// Whoever asked may not any more.
     PermissionLost { login: Login, why: String },
+    /// This check of the project passes without the files of the release, and fails with them.
+    ChecksFail { command: String, why: String },
     /// There is no such branch, or no commit at all.
     NoCommit { branch: Branch },
     /// Tags with versions exist, and none is of the pattern: the release before is not known.
@@ -334,6 +343,7 @@ impl Machine for Release {
             ReleaseStage::Done(_) => true,
             ReleaseStage::Queued
             | ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Proposing
             | ReleaseStage::Refreshing { .. }
             | ReleaseStage::Proposed
@@ -388,6 +398,7 @@ impl Release {
         let (orders, attempt) = (self.orders, self.tries);
         match &self.stage {
             ReleaseStage::Planning => Some(ReleaseStep::Plan { orders }),
+            ReleaseStage::Checking { .. } => Some(ReleaseStep::Check { orders }),
             ReleaseStage::Proposing => Some(ReleaseStep::Propose { orders }),
             ReleaseStage::Refreshing { base } => Some(ReleaseStep::Refresh { base: base.clone() }),
             ReleaseStage::Merging { head } => Some(ReleaseStep::Merge { head: head.clone() }),
@@ -403,6 +414,7 @@ impl Release {
             ReleaseStage::Proposed | ReleaseStage::Publishing => true,
             ReleaseStage::Queued
             | ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Proposing
             | ReleaseStage::Refreshing { .. }
             | ReleaseStage::Merging { .. }
@@ -415,9 +427,10 @@ impl Release {
     pub fn takes_orders(&self) -> bool {
         match self.stage {
             ReleaseStage::Queued => true,
-            ReleaseStage::Planning | ReleaseStage::Proposing | ReleaseStage::Proposed => {
-                !self.edited
-            }
+            ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
+            | ReleaseStage::Proposing
+            | ReleaseStage::Proposed => !self.edited,
             ReleaseStage::Refreshing { .. }
             | ReleaseStage::Merging { .. }
             | ReleaseStage::Dispatching
@@ -433,6 +446,7 @@ impl ReleaseStage {
         match self {
             Self::Queued => "queued",
             Self::Planning => "planning",
+            Self::Checking { .. } => "checking",
             Self::Proposing => "proposing",
             Self::Refreshing { .. } => "refreshing",
             Self::Proposed => "proposed",

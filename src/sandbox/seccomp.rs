@@ -123,8 +123,8 @@ const FORBIDDEN: &[DeniedCall] = &[
         when: When::Any(&[&[
             (0, Ne, 0),
             (0, Ne, PER_LINUX32),
-            (0, Ne, libc::UNAME26),
-            (0, Ne, PER_LINUX32 | libc::UNAME26),
+            (0, Ne, UNAME26),
+            (0, Ne, PER_LINUX32 | UNAME26),
             (0, Ne, libc::ADDR_NO_RANDOMIZE),
             (0, Ne, -1),
         ]]),
@@ -181,6 +181,7 @@ const DENIED: &[(&[DeniedCall], i32)] = &[
 
 const TIOCLINUX: i32 = 0x541c;
 const PER_LINUX32: i32 = 8;
+const UNAME26: i32 = 0x0002_0000;
 
 const fn always(name: &'static str, number: libc::c_long) -> DeniedCall {
     DeniedCall { name, number, when: When::Always }

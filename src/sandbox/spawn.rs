@@ -324,10 +324,13 @@ pub(super) fn plain_command(program: impl AsRef<OsStr>) -> std::process::Command
 
 /// Has the kernel run this process and its children when others have had their turn.
 fn yield_to_others() -> io::Result<()> {
-    let none = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the kernel reads one structure, which lives as long as the call.
+    // The kernel's structure is this one number. musl's function of this name only fails.
+    let priority: libc::c_int = 0;
+    // SAFETY: the kernel reads one number, which lives as long as the call.
     #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
-    let answer = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none) };
+    let answer = unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_BATCH, &raw const priority)
+    };
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

@@ -14,14 +14,14 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
-use crate::core::id::{JobId, Sha};
+use crate::core::id::{Branch, Sha};
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
 use crate::egress::Egress;
 use crate::environment::{Environment, Environments};
 use crate::forge::{Forge, payload};
-use crate::model::Model;
+use crate::model::{Model, Scripted};
 use crate::sandbox::{InstalledToolchain, Sandbox};
 use crate::store::{Claim, Store};
 use crate::workspace::builds::Builds;
@@ -124,23 +124,41 @@ impl Context {
 
     /// What the steps of one job work with.
     pub(super) async fn of_job(&self, job: &Job, base: &Base) -> Result<JobContext, WorkError> {
-        let records = |id: &JobId| self.settings.data.join("jobs").join(id.as_str());
         let model = self.model_of(job).ok_or_else(|| WorkError::bug("the job's model is gone"))?;
-        let line = format!("{} {}", job.repo.repo_id, base.branch);
+        let all = self.of_base((&job.repo, &base.branch, &base.sha), job.id.as_str()).await?;
+        Ok(JobContext {
+            model: model.clone(),
+            judge: self.judge_of(job).unwrap_or(model).clone(),
+            former_records: job.follows.as_ref().map(|id| self.records(id.as_str())),
+            ..all
+        })
+    }
+
+    fn records(&self, id: &str) -> PathBuf {
+        self.settings.data.join("jobs").join(id)
+    }
+
+    /// What checks of a commit work with. `id` names what they are for. No model is asked.
+    pub(super) async fn of_base(
+        &self,
+        (repo, branch, base): (&RepoRef, &Branch, &Sha),
+        id: &str,
+    ) -> Result<JobContext, WorkError> {
+        let nobody: Arc<dyn Model> = Arc::new(Scripted::from_turns(Vec::new()));
         Ok(JobContext {
             pictures: Arc::default(),
             store: self.store.clone(),
             sandbox: self.sandbox.clone(),
             packages: Environment::default(),
-            model: model.clone(),
-            judge: self.judge_of(job).unwrap_or(model).clone(),
-            mirror: self.mirror(job, &base.sha).await?,
+            model: Arc::clone(&nobody),
+            judge: nobody,
+            mirror: self.mirror_of(repo, base).await?,
             scratch: self.scratch(),
-            records: records(&job.id),
-            former_records: job.follows.as_ref().map(records),
+            records: self.records(id),
+            former_records: None,
             clock: self.clock.clone(),
-            base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
-            builds: Builds::of(&self.settings.data, line),
+            base_checks: self.settings.data.join("base-checks").join(repo.repo_id.to_string()),
+            builds: Builds::of(&self.settings.data, format!("{} {branch}", repo.repo_id)),
             model_pause: self.settings.model_pause,
             environments: Environments::new(
                 &self.settings.data,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
 use crate::core::fault::ErrorKind;
-use crate::core::machine::{Machine, OnFailure};
+use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
 use crate::store::{Claim, LONGEST_PAUSE_SECONDS, Lease, StoreError};
@@ -219,12 +219,24 @@ impl Worker {
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
             Ok(()) => self.pulse.send_modify(|beats| *beats += 1),
         }
-        let Task::Step { job_id: job, step } = &claim.task else { return true };
-        if step.spec().failure != OnFailure::Awaited {
-            return true;
+        match &claim.task {
+            Task::Step { job_id, step } if step.spec().failure == OnFailure::Awaited => {
+                let job = self.ctx.store.job(job_id).await;
+                !matches!(job, Ok(Some(stored)) if stored.machine.is_done())
+            }
+            // What runs for minutes is not run for an order that no longer stands.
+            Task::Release { release_id, step } if step.spec().slot == WorkerSlot::Taken => {
+                let release = self.ctx.store.release(release_id).await;
+                !matches!(release, Ok(Some(stored)) if stored.machine.step().as_ref() != Some(step))
+            }
+            Task::Step { .. }
+            | Task::Release { .. }
+            | Task::Delivery { .. }
+            | Task::NextOn { .. }
+            | Task::NextRelease { .. }
+            | Task::Reply(_)
+            | Task::Sweep(_) => true,
         }
-        let job = self.ctx.store.job(job).await;
-        !matches!(job, Ok(Some(stored)) if stored.machine.is_done())
     }
 
     async fn write(

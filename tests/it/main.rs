@@ -49,6 +49,7 @@ mod persuasion;
 mod pictures;
 mod plans;
 mod red_ci;
+mod release_checked;
 mod release_corpus;
 mod release_ends;
 mod release_flagged;

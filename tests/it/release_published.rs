@@ -207,6 +207,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     | last release | none, this is the first |
     | made on | `main` at `COMMIT` |
     | changes | `CHANGELOG.md` |
+    | checked | `sh check.sh` passes |
 
     ## What is in it
 

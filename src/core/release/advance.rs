@@ -1,8 +1,8 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
 use super::{
-    Blocked, Merged, NamedVersion, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage,
-    ReleaseStep,
+    Blocked, Merged, NamedVersion, Release, ReleaseChecks, ReleaseEnding, ReleaseFact,
+    ReleaseOrder, ReleaseStage, ReleaseStep, VersionPlan,
 };
 use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
@@ -27,12 +27,11 @@ impl Release {
             ReleaseFact::Ordered(order) => self.ordered(order),
             ReleaseFact::Planned { orders, plan } => {
                 self.only_planning(*orders)?;
-                self.plan = Some(plan.clone());
-                self.stage = ReleaseStage::Proposing;
-                Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
+                Some(self.planned(plan))
             }
+            ReleaseFact::Checked { orders, checks } => self.checked(*orders, checks),
             ReleaseFact::Refused { orders, why } => {
-                self.only_planning(*orders)?;
+                self.only_planning(*orders).or_else(|| self.checking(*orders).map(drop))?;
                 let blocked = Blocked::Order(why.clone());
                 Some(self.not_planned(blocked, ReleaseEnding::Refused(why.clone())))
             }
@@ -110,6 +109,12 @@ impl Release {
         (self.orders == orders).then_some(())
     }
 
+    /// The plan that is being checked, for these orders.
+    fn checking(&self, orders: u32) -> Option<&VersionPlan> {
+        let ReleaseStage::Checking { plan } = &self.stage else { return None };
+        (self.orders == orders).then_some(plan)
+    }
+
     /// `None` for any but the present try.
     fn only_try(&self, attempt: u32) -> Option<()> {
         (self.tries == attempt).then_some(())
@@ -117,6 +122,30 @@ impl Release {
 
     fn has_failed(&self) -> bool {
         matches!(self.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+    }
+
+    /// Its files are checked before people see them. Where only the base moved under a proposal, the
+    /// checks on GitHub tell: ours would hardly come to an end where a branch moves often.
+    fn planned(&mut self, plan: &VersionPlan) -> Vec<ReleaseStep> {
+        let before = self.plan.as_ref().filter(|it| self.pull.is_some() && it.tag == plan.tag);
+        match before.and_then(|it| it.checks.clone()) {
+            Some(checks) => self.propose(VersionPlan { checks: Some(checks), ..plan.clone() }),
+            None => {
+                self.stage = ReleaseStage::Checking { plan: Box::new(plan.clone()) };
+                vec![ReleaseStep::Show, ReleaseStep::Check { orders: self.orders }]
+            }
+        }
+    }
+
+    fn checked(&mut self, orders: u32, checks: &ReleaseChecks) -> Option<Vec<ReleaseStep>> {
+        let plan = self.checking(orders)?.clone();
+        Some(self.propose(VersionPlan { checks: Some(checks.clone()), ..plan }))
+    }
+
+    fn propose(&mut self, plan: VersionPlan) -> Vec<ReleaseStep> {
+        self.plan = Some(plan);
+        self.stage = ReleaseStage::Proposing;
+        vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }]
     }
 
     /// A pull request that stands is not taken away because a later order cannot be followed.
@@ -173,6 +202,7 @@ impl Release {
             ReleaseStage::Dispatching | ReleaseStage::Publishing | ReleaseStage::Done(_) => false,
             ReleaseStage::Queued
             | ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Proposing
             | ReleaseStage::Proposed
             | ReleaseStage::Refreshing { .. }
@@ -195,6 +225,7 @@ impl Release {
             ReleaseStage::Proposing => Some(self.end(ReleaseEnding::Closed { by })),
             ReleaseStage::Queued
             | ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Proposed
             | ReleaseStage::Refreshing { .. }
             | ReleaseStage::Merging { .. } => {
@@ -213,6 +244,7 @@ impl Release {
             | ReleaseStage::Done(_) => None,
             ReleaseStage::Queued => Some(self.end(ending)),
             ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Proposing
             | ReleaseStage::Proposed
             | ReleaseStage::Refreshing { .. } => {
@@ -380,6 +412,7 @@ impl Release {
             | ReleaseStage::Refreshing { .. } => true,
             ReleaseStage::Queued
             | ReleaseStage::Planning
+            | ReleaseStage::Checking { .. }
             | ReleaseStage::Dispatching
             | ReleaseStage::Publishing
             | ReleaseStage::Done(_) => false,

@@ -2,7 +2,9 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Blocked, Merged, NamedVersion, Refusal, ReleaseOrder, ReleaseStep, VersionPlan};
+use super::{
+    Blocked, Merged, NamedVersion, Refusal, ReleaseChecks, ReleaseOrder, ReleaseStep, VersionPlan,
+};
 use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
 use crate::core::id::{Login, Number, RunId, Sha};
@@ -18,6 +20,8 @@ pub enum ReleaseFact {
     Ordered(ReleaseOrder),
     /// What is to be released, for this order.
     Planned { orders: u32, plan: VersionPlan },
+    /// The project's own checks do not speak against its files.
+    Checked { orders: u32, checks: ReleaseChecks },
     /// Nothing changed since the last one.
     NothingToRelease { orders: u32, last: Option<String> },
     /// The rules do not allow it.
@@ -65,6 +69,7 @@ impl ReleaseFact {
             Self::TurnCame => "its turn came",
             Self::Ordered(_) => "ordered anew",
             Self::Planned { .. } => "planned",
+            Self::Checked { .. } => "checked",
             Self::NothingToRelease { .. } => "nothing to release",
             Self::Refused { .. } => "refused",
             Self::Proposed { .. } => "proposed",

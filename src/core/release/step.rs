@@ -19,6 +19,8 @@ pub enum ReleaseStep {
     Acknowledge,
     /// Work out version, changelog and manifests.
     Plan { orders: u32 },
+    /// Run the project's own checks on its files.
+    Check { orders: u32 },
     /// Make or move branch, commit and pull request.
     Propose { orders: u32 },
     /// Merge the base into the branch.
@@ -49,6 +51,7 @@ impl ReleaseStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
+            Self::Check { .. } => StepSpec::awaited(WorkerSlot::Taken),
             Self::Plan { .. } | Self::Propose { .. } | Self::Refresh { .. } => {
                 StepSpec::awaited(WorkerSlot::None)
             }

@@ -70,7 +70,13 @@ fn plan(base: &str) -> VersionPlan {
         flagged: vec![],
         merge_on: MergeOn::Review,
         targets: Vec::new(),
+        checks: None,
     }
+}
+
+fn checks(base: &str) -> ReleaseChecks {
+    let commands = vec![("make test".to_owned(), ReleaseCheckOutcome::Passed)];
+    ReleaseChecks { base: sha(base), commands, problem: None }
 }
 
 fn approval(number: u64, head: &str, base: &str) -> Approval {
@@ -124,12 +130,14 @@ fn all_facts() -> Vec<ReleaseFact> {
         facts.push(ReleaseFact::Refused { orders, why: Refusal::OwnTool });
         for letter in ["a", "b"] {
             facts.push(ReleaseFact::Planned { orders, plan: plan(letter) });
+            facts.push(ReleaseFact::Checked { orders, checks: checks(letter) });
         }
         facts.push(ReleaseFact::Proposed { orders, pull: pull("c") });
         facts.push(ReleaseFact::Proposed { orders, pull: pull("d") });
     }
     let steps = [
         ReleaseStep::Plan { orders: 1 },
+        ReleaseStep::Check { orders: 1 },
         ReleaseStep::Propose { orders: 2 },
         ReleaseStep::Refresh { base: sha("b") },
         ReleaseStep::Merge { head: sha("c") },
@@ -308,6 +316,31 @@ fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
 }
 
 #[test]
+fn nothing_is_proposed_that_was_not_checked_first_and_a_moved_base_is_not_checked_again() {
+    let mut proposals = [0, 0];
+    for transition in walk().1 {
+        let proposes = |e: &ReleaseStep| matches!(e, ReleaseStep::Propose { .. });
+        if !transition.steps.iter().any(proposes) {
+            continue;
+        }
+        let checks = transition.after.plan.as_ref().and_then(|plan| plan.checks.as_ref());
+        match &transition.fact {
+            ReleaseFact::Checked { orders, checks: seen } => {
+                assert_eq!((*orders, Some(seen)), (transition.before.orders, checks));
+                proposals[0] += 1;
+            }
+            ReleaseFact::Planned { .. } => {
+                let before = transition.before.plan.as_ref().and_then(|it| it.checks.as_ref());
+                assert!(checks.is_some() && checks == before && transition.before.pull.is_some());
+                proposals[1] += 1;
+            }
+            fact => panic!("proposed on {fact:?}"),
+        }
+    }
+    assert!(proposals.iter().all(|all| *all > 5), "{proposals:?}");
+}
+
+#[test]
 fn what_people_wrote_is_never_planned_anew() {
     for transition in walk().1 {
         let replaces =
@@ -404,7 +437,8 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
             commits(step)
                 || matches!(
                     step,
-                    ReleaseStep::Merge { .. }
+                    ReleaseStep::Check { .. }
+                        | ReleaseStep::Merge { .. }
                         | ReleaseStep::Dispatch { .. }
                         | ReleaseStep::Follow { .. }
                 )

@@ -18,11 +18,13 @@ use crate::core::release::{Blocked, Release, ReleaseEnding, ReleaseStage, Versio
 use crate::core::text::{boxed, first_of, inline, within};
 
 mod answer;
+mod checked;
 mod consequence;
 mod refusals;
 mod withdrawal;
 
 pub use answer::{ReleaseReply, answer};
+use checked::checked_row;
 use consequence::{consequence, places};
 pub use refusals::refusal;
 pub use withdrawal::{Withdrawn, how_to_withdraw};
@@ -106,11 +108,12 @@ pub fn pull_body(
     let _ = write!(
         text,
         "| | |\n|---|---|\n| version | **{}** |\n| why | {} |\n| last release | {before} |\n\
-         | made on | `{}` at `{}` |\n| changes | {files} |\n\n",
+         | made on | `{}` at `{}` |\n| changes | {files} |\n{}\n",
         plan.version,
         plan.why,
         release.base,
         plan.base.short(),
+        plan.checks.as_ref().map_or_else(String::new, |checks| checked_row(checks, plan)),
     );
     if release.edited {
         let _ = write!(
@@ -171,6 +174,7 @@ pub fn announcement(release: &Release, setting: &ReportContext) -> Option<(Strin
         }
         ReleaseStage::Queued
         | ReleaseStage::Planning
+        | ReleaseStage::Checking { .. }
         | ReleaseStage::Proposing
         | ReleaseStage::Refreshing { .. }
         | ReleaseStage::Proposed
@@ -245,6 +249,9 @@ pub fn headline(release: &Release) -> String {
     match &release.stage {
         ReleaseStage::Queued => "**Waiting** for its turn".to_owned(),
         ReleaseStage::Planning => "**Working out** version and changelog".to_owned(),
+        ReleaseStage::Checking { plan } => {
+            format!("**Checking** the files of {} with the project's own checks", plan.tag)
+        }
         ReleaseStage::Proposing => format!("**Opening** the pull request for {tag}"),
         ReleaseStage::Refreshing { .. } => {
             format!("**Bringing** {tag} up to date with `{}`", release.base)
@@ -278,17 +285,19 @@ pub fn headline(release: &Release) -> String {
 fn checklist(release: &Release) -> String {
     let reached = match &release.stage {
         ReleaseStage::Queued | ReleaseStage::Planning => 0,
-        ReleaseStage::Proposing => 1,
-        ReleaseStage::Proposed | ReleaseStage::Refreshing { .. } => 2,
-        ReleaseStage::Merging { .. } => 3,
-        ReleaseStage::Dispatching | ReleaseStage::Publishing => 4,
-        ReleaseStage::Done(ReleaseEnding::Published { .. }) => 5,
-        ReleaseStage::Done(_) if release.merged.is_some() => 4,
-        ReleaseStage::Done(_) if release.pull.is_some() => 2,
+        ReleaseStage::Checking { .. } => 1,
+        ReleaseStage::Proposing => 2,
+        ReleaseStage::Proposed | ReleaseStage::Refreshing { .. } => 3,
+        ReleaseStage::Merging { .. } => 4,
+        ReleaseStage::Dispatching | ReleaseStage::Publishing => 5,
+        ReleaseStage::Done(ReleaseEnding::Published { .. }) => 6,
+        ReleaseStage::Done(_) if release.merged.is_some() => 5,
+        ReleaseStage::Done(_) if release.pull.is_some() => 3,
         ReleaseStage::Done(_) => 0,
     };
     let steps = [
         "work out version and changelog",
+        "run the project's checks on its files",
         "open the pull request",
         "get the approval of its head",
         "merge it",

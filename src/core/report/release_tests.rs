@@ -42,6 +42,7 @@ fn release(stage: ReleaseStage) -> Release {
     let mut release = Release::new(id, repo, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
     release.plan = Some(VersionPlan {
+        checks: None,
         moves_from: None,
         last_unknown: false,
         base: sha("a"),

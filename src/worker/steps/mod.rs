@@ -36,7 +36,7 @@ pub(in crate::worker) async fn perform(
             Box::pin(job::perform(ctx, job, step, claim, stop)).await
         }
         Task::Release { release_id: release, step } => {
-            Box::pin(release::perform(ctx, release, step, claim)).await
+            Box::pin(release::perform(ctx, release, step, claim, stop)).await
         }
     }
 }

@@ -71,6 +71,13 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
             listed(tags.iter().map(|tag| code(tag))),
             if *cut { "none was found in the last 2,000 commits" } else { "none is" }
         ),
+        Refusal::ChecksFail { command, why } => format!(
+            "With the files of the release, {} fails, and without them it does not, so nothing was \
+             proposed:\n\n{}\n\nOften a test holds the old version. Mend it on the branch, then \
+             comment `{prefix} release` again.",
+            code(command),
+            boxed(why, 2000)
+        ),
         Refusal::NoCommit { branch } => {
             format!("There is no commit on `{branch}`, so there is nothing to release.")
         }

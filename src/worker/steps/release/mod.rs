@@ -1,5 +1,6 @@
 //! The steps of a release: one file each, and the table that finds them.
 
+pub(in crate::worker) mod check;
 pub(in crate::worker) mod clean_up;
 pub(in crate::worker) mod dispatch;
 mod files;
@@ -10,6 +11,8 @@ pub(in crate::worker) mod plan;
 pub(in crate::worker) mod propose;
 pub(in crate::worker) mod refresh;
 pub(in crate::worker) mod undo;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
@@ -38,6 +41,7 @@ pub(in crate::worker) async fn perform(
     id: &ReleaseId,
     step: &ReleaseStep,
     claim: &Claim,
+    stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
     let Some(stored) = ctx.store.release(id).await? else {
         return Err(WorkError::bug("a task names a release that does not exist"));
@@ -51,6 +55,9 @@ pub(in crate::worker) async fn perform(
     let (forge, setting) = (&ctx.forge, ctx.release_report_context());
     match step {
         ReleaseStep::Plan { .. } => learnt(release, plan::run(ctx, release).await),
+        ReleaseStep::Check { .. } => {
+            learnt(release, Box::pin(check::run(ctx, release, stop)).await)
+        }
         ReleaseStep::Propose { .. } => learnt(release, propose::run(ctx, release, claim).await),
         ReleaseStep::Refresh { base } => {
             learnt(release, refresh::run(ctx, release, base, claim).await)
@@ -98,6 +105,7 @@ async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<Releas
         ReleaseStage::Done(ReleaseEnding::Failed { .. }) => merged_by_hand(ctx, release).await,
         ReleaseStage::Queued
         | ReleaseStage::Planning
+        | ReleaseStage::Checking { .. }
         | ReleaseStage::Proposing
         | ReleaseStage::Refreshing { .. }
         | ReleaseStage::Merging { .. }

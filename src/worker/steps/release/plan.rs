@@ -61,8 +61,8 @@ pub(in crate::worker) async fn run(
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
     let there = Arc::new(there);
-    let (read, released) = (Arc::clone(&there), last.as_ref().map(|last| last.version.clone()));
-    let manifest = blocking(move || manifests::current(&read.files, released.as_ref())).await?;
+    let (read, was) = (Arc::clone(&there), last.as_ref().map(|last| last.version.clone()));
+    let manifest = blocking(move || manifests::current(&read.files, was.as_ref())).await?;
     let before = Before {
         last: last.as_ref().map(|last| &last.version),
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
@@ -81,14 +81,13 @@ pub(in crate::worker) async fn run(
         return refused(Refusal::InChangelog { version });
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
-    let moves_from = manifest.as_ref().map(|(old, _)| old.to_string());
     let old = manifest.map(|(old, _)| old);
+    let moves_from = old.as_ref().map(Version::to_string);
     let edits = blocking(move || manifests::with_version(&read.files, old.as_ref(), &new)).await?;
     let released = last.as_ref().map(|last| last.version.to_string());
     let behind = moves_from.as_deref().or(released.as_deref()).filter(|old| *old != version);
     let left = by_hand(&there, &release.repo, &edits, behind).await?;
-    let changed = edits.changed.into_keys();
-    let files = std::iter::once(CHANGELOG_PATH.to_owned()).chain(changed).collect();
+    let files = [CHANGELOG_PATH.to_owned()].into_iter().chain(edits.changed.into_keys()).collect();
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
@@ -107,6 +106,7 @@ pub(in crate::worker) async fn run(
         flagged,
         merge_on: rules.merge.on,
         targets: rules.release.targets,
+        checks: None,
     };
     Ok(ReleaseFact::Planned { orders, plan })
 }
