@@ -25,7 +25,7 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
-.PHONY: help demo test test-runners test-registries required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test test-runners test-registries required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist reproduce bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
@@ -39,7 +39,8 @@ help:
 	@echo "make required  the emulator's table of required members, from GitHub's description"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
 	@echo "make fmt    format the code"
-	@echo "make dist   what the Action installs: the program in a tarball, and its SHA-256"
+	@echo "make dist   what is released: static programs in tarballs; DIST=x86_64 for one of them"
+	@echo "make reproduce  whether the tarballs come out the same elsewhere: an hour"
 
 demo: setup
 	@$(CARGO) build --quiet --locked
@@ -107,22 +108,13 @@ lint-action: setup-lint
 setup-lint:
 	@sh scripts/need.sh node npm python3-venv
 
-# The same program gives the same tarball, byte for byte.
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-DIST := gander-$(VERSION)-$(shell uname -m)-linux
-DIST_PROGRAM ?= target/release/gander
-DIST_PROGRAMS = $(DIST_PROGRAM) $(dir $(DIST_PROGRAM))gander-sandbox-init
 
-dist: setup
-	@if [ "$(DIST_PROGRAM)" = target/release/gander ]; then $(CARGO) build --release --locked; fi
-	@rm -rf target/dist && mkdir -p target/dist/$(DIST)
-	@cp $(DIST_PROGRAMS) README.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)/
-	@chmod 0755 target/dist/$(DIST) target/dist/$(DIST)/gander*
-	@chmod 0644 target/dist/$(DIST)/README.md target/dist/$(DIST)/LICENSE-*
-	@cd target/dist && tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
-	  --format=ustar $(DIST) | gzip --no-name --best > $(DIST).tar.gz
-	@rm -r target/dist/$(DIST)
-	@cd target/dist && sha256sum $(DIST).tar.gz | tee SHA256SUMS
+# What is released: static programs, and the container image.
+dist:
+	@sh packaging/dist.sh $(DIST)
+
+reproduce:
+	@sh packaging/reproduce.sh $(DIST)
 
 bench: setup
 	$(CARGO) bench --locked

@@ -31,7 +31,10 @@ fi
 rm -rf $files
 mkdir -p $files/action $files/.github/workflows
 cp action/action.yml $files/action/
-cp action/examples/*.yml .github/workflows/*.yml $files/.github/workflows/
+cp action/examples/*.yml $files/.github/workflows/
+for workflow in .github/workflows/*.yml; do
+  cp "$workflow" "$files/.github/workflows/own-${workflow##*/}"
+done
 sha1=0123456789abcdef0123456789abcdef01234567
 sed -i -e "s/REPLACE-WITH-FULL-SHA/$sha1/" -e "s/REPLACE-WITH-SHA256/$sha1$sha1/" \
   $files/.github/workflows/*.yml

@@ -85,7 +85,7 @@ const FORBIDDEN: &[DeniedCall] = &[
     always("setns", libc::SYS_setns),
     // The machine itself.
     always("kexec_load", libc::SYS_kexec_load),
-    always("kexec_file_load", libc::SYS_kexec_file_load),
+    always("kexec_file_load", KEXEC_FILE_LOAD),
     always("init_module", libc::SYS_init_module),
     always("finit_module", libc::SYS_finit_module),
     always("delete_module", libc::SYS_delete_module),
@@ -180,6 +180,8 @@ const DENIED: &[(&[DeniedCall], i32)] = &[
 ];
 
 const TIOCLINUX: i32 = 0x541c;
+/// `libc` names it for some systems only.
+const KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") { 320 } else { 294 };
 const PER_LINUX32: i32 = 8;
 const UNAME26: i32 = 0x0002_0000;
 

@@ -221,6 +221,15 @@ fn every_rule_is_documented_with_its_default() {
 }
 
 #[test]
+fn ganders_own_rules_are_rules_and_what_they_build_with_is_there() {
+    let rules = Rules::parse(include_str!("../../.github/gander.toml")).unwrap();
+    assert!(!rules.release.build.is_empty());
+    for line in &rules.release.build {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(line).is_file(), "{line}");
+    }
+}
+
+#[test]
 fn the_example_rules_are_rules() {
     let example = between(CONFIG, "```toml\n", "```");
     let rules = Rules::parse(example).unwrap();
