@@ -44,9 +44,9 @@ rm -rf target/dist
 mkdir -p target/dist
 for architecture in "$@"; do
   target=$architecture-unknown-linux-musl
-  rustup target add --quiet $target
-  cargo zigbuild --release --locked --target $target
-  sh packaging/pack.sh target/$target/release gander-$version-$architecture-linux
+  rustup --quiet target add "$target"
+  cargo zigbuild --release --locked --target "$target"
+  sh packaging/pack.sh "target/$target/release" "gander-$version-$architecture-linux"
 done
 cd target/dist
 sha256sum -- *.tar.gz | tee SHA256SUMS
