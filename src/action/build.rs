@@ -12,10 +12,10 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::commands::{self, Purpose, SourcePosition};
 use super::{ActionEnd, ActionError, ActionReport, Checkout, Log, files, leftovers};
 use crate::core::bill_of_materials::{BILL_FILE, belongs, bill_of_materials};
-use crate::core::changelog::{CHANGELOG_PATH, latest};
+use crate::core::changelog::latest;
 use crate::core::github::RepoRef;
 use crate::core::manifest::{Artifact, BuildManifest, Digest, FileName, MANIFEST, SUMS};
-use crate::core::policy::{RULES_PATH, ReleaseRules};
+use crate::core::policy::{RULES_PATH, ReleaseRules, ReleaseScope, ScopeError, ScopedRules};
 use crate::core::release_gate::ReleaseRequest;
 use crate::core::report::publication::{RanResult, built_summary, ran_summary};
 
@@ -27,17 +27,18 @@ pub async fn build(
     checkout: Checkout<'_>,
     directory: &Path,
     repository: &RepoRef,
-    asked: &ReleaseRequest,
+    (asked, package): (&ReleaseRequest, Option<&str>),
     log: Log<'_>,
 ) -> Result<ActionReport, ActionError> {
     let tree = checkout.tree;
     is_checked_out(tree, asked)?;
     let rules = files::rules(tree)?;
-    let (version, tag) = version_and_tag(tree, &rules.release)?;
+    let ScopedRules { scope, rules: release, .. } = scoped(&rules.release, package)?;
+    let (version, tag) = version_and_tag(tree, &scope, &release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
     let repo = SourcePosition { checkout, time, python: None, purpose: Purpose::Build };
     let mut all = Vec::new();
-    for line in &rules.release.build {
+    for line in &release.build {
         let (ran, points) = commands::run(&repo, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
         let passed = ran.result != RanResult::Failed;
@@ -49,9 +50,10 @@ pub async fn build(
     }
     // Nothing changes the files while they are taken.
     leftovers::end().await.map_err(ActionError::Leftovers)?;
-    let mut files = collect(tree, directory, &rules.release.artifacts)?;
-    if rules.release.sbom {
-        files.push(list_packages(tree, directory, (repository.name.name(), &version), &files)?);
+    let mut files = collect(tree, directory, &release.artifacts)?;
+    if release.sbom {
+        let name = scope.package.as_deref().unwrap_or(repository.name.name());
+        files.push(list_packages(tree, directory, (name, &version), &files)?);
         files.sort();
     }
     let manifest = BuildManifest {
@@ -90,12 +92,31 @@ fn is_checked_out(tree: &Path, asked: &ReleaseRequest) -> Result<(), ActionError
     )))
 }
 
-fn version_and_tag(tree: &Path, release: &ReleaseRules) -> Result<(String, String), ActionError> {
-    let text = files::text(tree, CHANGELOG_PATH);
-    let text = text.map_err(|error| files::unreadable(CHANGELOG_PATH, &error))?;
+/// What is built. `publish` asks GitHub whether that is what was approved.
+fn scoped(rules: &ReleaseRules, package: Option<&str>) -> Result<ScopedRules, ActionError> {
+    rules.of_package(package).map_err(|ScopeError { said, known }| {
+        let what = match said {
+            Some(said) => format!("`[[release.packages]]` names no package {said}"),
+            None => "there are several packages with versions of their own".to_owned(),
+        };
+        let next = match known.is_empty() {
+            true => "leave the input `package` out".to_owned(),
+            false => format!("say which as the input `package`: {}", known.join(", ")),
+        };
+        ActionError::Rules(format!("{RULES_PATH}: {what}: {next}"))
+    })
+}
+
+fn version_and_tag(
+    tree: &Path,
+    scope: &ReleaseScope,
+    release: &ReleaseRules,
+) -> Result<(String, String), ActionError> {
+    let path = scope.changelog();
+    let text = files::text(tree, &path).map_err(|error| files::unreadable(&path, &error))?;
     let section = latest(&text).ok_or_else(|| {
         ActionError::Checkout(format!(
-            "{CHANGELOG_PATH} has no section with a version: its newest, as `## 1.2.0`, names the \
+            "{path} has no section with a version: its newest, as `## 1.2.0`, names the \
              release"
         ))
     })?;

@@ -30,7 +30,8 @@ pub use files::give_tree;
 pub use leftovers::{adopt, end as end_leftovers};
 pub use publish::publish;
 pub use surroundings::{
-    Attest, InputError, PublishInputs, RegistryInputs, Surroundings, Variables, asked, repository,
+    Attest, InputError, PublishInputs, RegistryInputs, Surroundings, Variables, asked, package,
+    repository,
 };
 pub use targets::Registries;
 pub use test::test;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::core::approval::Vote;
-use crate::core::changelog::{CHANGELOG_PATH, latest};
+use crate::core::changelog::latest;
 use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
 use crate::core::flagged::flagged;
@@ -25,7 +25,7 @@ use crate::core::github::RepoRef;
 use crate::core::id::{Sha, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::path_rules::PathRules;
-use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::policy::{RULES_PATH, Rules, ScopedRules};
 use crate::core::provenance::{PREDICATE_TYPE, ReleaseStatement};
 use crate::core::release_gate::{
     Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
@@ -185,19 +185,30 @@ async fn facts(
     let rules = forge.file(repo, commit.as_str(), RULES_PATH).await?;
     let text = rules;
     let rules = Rules::parse(text.as_deref().unwrap_or_default()).map_err(|bad| bad.problem);
-    let changelog = forge.file(repo, commit.as_str(), CHANGELOG_PATH).await?;
-    let section = changelog.as_deref().and_then(latest);
-    let tag = rules.as_ref().ok().zip(section.as_ref());
-    let tag = tag.and_then(|(rules, section)| rules.release.tag_of(&section.version));
+    let (mut pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
+    // The judge says why where it is not known what is released.
+    let scoped = rules.as_ref().ok().zip(pull.as_ref());
+    let scoped = scoped.and_then(|(rules, pull)| rules.release.of_change(&pull.files).ok());
+    let section = match &scoped {
+        Some(scoped) => {
+            let path = scoped.scope.changelog();
+            forge.file(repo, commit.as_str(), &path).await?.as_deref().and_then(latest)
+        }
+        None => None,
+    };
+    let named = scoped.as_ref().zip(section.as_ref());
+    let tag = named.and_then(|(scoped, section)| scoped.rules.tag_of(&section.version));
     let standing = match &tag {
         Some(tag) => forge.standing(repo, tag).await?,
         None => TagState::default(),
     };
-    let (mut pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
     let mut last = None;
-    if let (Some(pull), Ok(rules), Some(section), Some(tag)) = (&mut pull, &rules, &section, &tag) {
+    if let (Some(pull), Ok(rules), Some((scoped, section)), Some(tag)) =
+        (&mut pull, &rules, named, &tag)
+    {
         let release = (section.version.as_str(), tag.as_str());
-        (pull.flagged, last) = since_last(forge, repo, rules, &pull.head, release).await?;
+        let by = (rules, scoped);
+        (pull.flagged, last) = since_last(forge, repo, by, &pull.head, release).await?;
     }
     let facts = Facts {
         // By its number: a name can pass to another repository.
@@ -224,12 +235,12 @@ async fn facts(
 async fn since_last(
     forge: &Forge,
     repo: &RepoRef,
-    rules: &Rules,
+    (rules, scoped): (&Rules, &ScopedRules),
     head: &Sha,
     (version, tag): (&str, &str),
 ) -> Result<(Vec<String>, Option<LastRelease>), ActionError> {
     let tags = forge.tags(repo).await?;
-    let history = forge.release_history(repo, &rules.release, &tags, head, Some(tag)).await?;
+    let history = forge.release_history(repo, scoped, &tags, head, Some(tag)).await?;
     let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged);
     let paths = paths.map_err(|bad| ActionError::Manifest(bad.to_string()))?;
     Ok((flagged(&history.since, version, &paths), history.last))

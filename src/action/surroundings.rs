@@ -244,6 +244,12 @@ pub fn asked(variable: Variables<'_>) -> Result<ReleaseRequest, InputError> {
     })
 }
 
+/// The package that is to be built, where the rules name several.
+pub fn package(variable: Variables<'_>) -> Option<String> {
+    let said = variable("GANDER_INPUT_PACKAGE").map(|value| value.trim().to_owned());
+    said.filter(|value| !value.is_empty())
+}
+
 /// Of what *build* made, by its job's outputs.
 fn manifest(variable: Variables<'_>) -> Result<Digest, InputError> {
     let text = needed(variable, "GANDER_INPUT_MANIFEST", "manifest")?;

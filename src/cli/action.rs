@@ -14,8 +14,8 @@ use super::rules::annotations;
 use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::action::{
     ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, RegistryInputs, Surroundings,
-    adopt, asked, build, command_data, end_leftovers, give_tree, given, kept, publish, repository,
-    test,
+    adopt, asked, build, command_data, end_leftovers, give_tree, given, kept, package, publish,
+    repository, test,
 };
 use crate::app::{forge_of_job, registries_of_job, sandbox};
 use crate::clock::Clock;
@@ -129,7 +129,9 @@ async fn with_commands(
         test(checkout, &mut log).await
     } else {
         let (repository, asked) = (repository(&variable)?, asked(&variable)?);
-        build(checkout, &surroundings.directory, &repository, &asked, &mut log).await
+        let (directory, package) = (&surroundings.directory, package(&variable));
+        let what = (&asked, package.as_deref());
+        build(checkout, directory, &repository, what, &mut log).await
     };
     end_leftovers().await.map_err(ActionError::Leftovers)?;
     Ok(report?)

@@ -140,7 +140,7 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         verb: Verb::Release,
         name: "release",
         object: Some("[WORD]"),
-        keys: &[],
+        keys: &[("package", "NAME")],
         place: "anywhere",
         who: Role::Write,
         summary: "open or update the release pull request: major, minor, patch or a version; status shows the last ones, retry takes up a failed one, yank VERSION says how one is withdrawn",
@@ -249,6 +249,9 @@ pub struct Command {
     /// Whether a plan is made first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plan_first: bool,
+    /// The package that is to be released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// The words after the keys, and the rest of the comment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request: String,
@@ -263,6 +266,7 @@ impl Command {
             base: None,
             model: None,
             plan_first: false,
+            package: None,
             request: String::new(),
         }
     }
@@ -325,7 +329,7 @@ pub fn help_table(prefix: &str) -> String {
         for (key, value) in spec.keys {
             let _ = write!(usage, " [{key}={value}]");
         }
-        if !spec.keys.is_empty()
+        if !spec.keys.is_empty() && spec.object.is_none()
             || matches!(spec.verb, Verb::Go | Verb::Revise | Verb::Note | Verb::Override)
         {
             usage.push_str(" words");
@@ -384,16 +388,25 @@ fn parse_words(words: &str, rest_of_comment: &str) -> Result<Command, BadCommand
         return Err(bad);
     }
     let mut command = Command::new(spec.verb);
+    // One that takes a word takes its keys on both sides of it.
+    let mut said = String::new();
     while let Some((word, after)) = take_word(words) {
         if word == "--" {
             words = after;
             break;
         }
-        let Some((key, value)) = word.split_once('=').filter(|_| is_key(word)) else { break };
-        set_key(&mut command, spec, key, value)?;
+        match word.split_once('=').filter(|_| is_key(word)) {
+            Some((key, value)) => set_key(&mut command, spec, key, value)?,
+            None if spec.object.is_some() && !spec.keys.is_empty() => {
+                said.push_str(word);
+                said.push(' ');
+            }
+            None => break,
+        }
         words = after;
     }
-    command.request = [words.trim(), rest_of_comment.trim()].join("\n").trim().to_owned();
+    said.push_str(words.trim());
+    command.request = [said.trim(), rest_of_comment.trim()].join("\n").trim().to_owned();
     Ok(command)
 }
 
@@ -430,6 +443,13 @@ fn set_key(
                 return Err(bad("a model's name"));
             }
             command.model = Some(value.to_owned());
+        }
+        "package" => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
+            if value.is_empty() || value.len() > 100 || !value.chars().all(plain) {
+                return Err(bad("a package's name"));
+            }
+            command.package = Some(value.to_owned());
         }
         "plan" if value.eq_ignore_ascii_case("first") => command.plan_first = true,
         "plan" => return Err(bad("`first`")),

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 mod binding;
 mod landing;
+mod release;
 mod values;
 
 pub use landing::*;
+pub use release::*;
 
 use super::budget::Money;
 use super::github::{Actor, Role};

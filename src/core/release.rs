@@ -25,7 +25,7 @@ use super::github::{PullRef, RepoRef};
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
 use super::job::{MissingChecks, Obstacle};
 use super::machine::Machine;
-use super::policy::MergeOn;
+use super::policy::{MergeOn, ReleaseScope, ScopeError};
 use super::release_tools::FoundTool;
 use super::target::ReleaseTarget;
 
@@ -97,6 +97,9 @@ pub struct ReleaseOrder {
     /// Whether it follows from a merge, and not from a command.
     #[serde(default)]
     pub on_merge: bool,
+    /// The package that it is about, where the repository has several with versions of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 impl ReleaseOrder {
@@ -132,6 +135,9 @@ pub struct VersionPlan {
     pub version: String,
     /// Its tag.
     pub tag: String,
+    /// What is released of the repository.
+    #[serde(default, skip_serializing_if = "ReleaseScope::is_whole")]
+    pub scope: ReleaseScope,
     /// The tag of the release before.
     pub last: Option<String>,
     /// Whether there may be one all the same.
@@ -226,6 +232,8 @@ pub enum ReleaseEnding {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Refusal {
+    /// It is not known which package is meant.
+    WhichPackage(ScopeError),
     /// It does not come after the last one.
     NotHigher { version: String, last: String },
     /// That version was released, or its tag was set by hand.
@@ -381,6 +389,11 @@ impl Release {
             tries: 0,
             run_id: None,
         }
+    }
+
+    /// Whether of the two only one can be under way.
+    pub fn is_in_line_with(&self, other: &Self) -> bool {
+        self.base == other.base && self.order.package == other.order.package
     }
 
     /// The branch that belongs to it and to no other.

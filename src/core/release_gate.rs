@@ -72,7 +72,7 @@ pub struct Facts {
     pub checks: Vec<SeenCheck>,
     /// The rules at the commit.
     pub rules: Result<ReleaseRules, String>,
-    /// The newest section of the changelog at the commit.
+    /// The newest section of its changelog at the commit.
     pub section: Option<Section>,
     /// What of the release is there already.
     pub standing: TagState,
@@ -204,6 +204,7 @@ pub enum Refused {
     FromAFork,
     TreesDiffer { head: Sha },
     BadRules { problem: String },
+    NotOnePackage { changelogs: Vec<String> },
     NoVersion,
     NotOrdered,
     TouchesWorkflows { path: String },
@@ -246,7 +247,7 @@ impl Mark {
 /// Why not.
 pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
-    let (tag, section) = named(facts)?;
+    let (rules, tag, section) = named(facts, pull)?;
     built_here(asked, terms, facts, &tag)?;
     let mark = Mark { commit: asked.commit.clone(), files: facts.manifest.digest() };
     let found = unfinished(asked, facts, &tag, &mark)?;
@@ -258,7 +259,7 @@ pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<Rel
         version: section.version.clone(),
         notes: section.notes.clone(),
         files: facts.manifest.files.clone(),
-        targets: facts.rules.as_ref().map(|rules| rules.targets.clone()).unwrap_or_default(),
+        targets: rules.targets,
         tag,
         mark,
         pull: pull.clone(),
@@ -315,13 +316,19 @@ fn is_release_branch(branch: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']))
 }
 
-/// Tag and notes, from the commit alone.
-fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
+/// Rules, tag and notes of what is released, from the commit and what it changes alone.
+fn named<'a>(
+    facts: &'a Facts,
+    pull: &ReleasePull,
+) -> Result<(ReleaseRules, String, &'a Section), Refused> {
     let bad = |problem: &str| Refused::BadRules { problem: problem.to_owned() };
     let rules = facts.rules.as_ref().map_err(|problem| bad(problem))?;
+    let scoped = rules.of_change(&pull.files);
+    let scoped = scoped.map_err(|changelogs| Refused::NotOnePackage { changelogs })?;
     let section = facts.section.as_ref().ok_or(Refused::NoVersion)?;
-    let tag = rules.tag_of(&section.version);
-    Ok((tag.ok_or_else(|| bad("[release] tag does not make a tag"))?, section))
+    let tag = scoped.rules.tag_of(&section.version);
+    let tag = tag.ok_or_else(|| bad("[release] tag does not make a tag"))?;
+    Ok((scoped.rules, tag, section))
 }
 
 /// The manifest is what this very run's build handed over, and the files here are its files.

@@ -3,6 +3,7 @@ use crate::core::approval::{Stance, VoteSource};
 use crate::core::checks::CheckState;
 use crate::core::github::Actor;
 use crate::core::id::{ReviewId, RunId};
+use crate::core::policy::Rules;
 
 fn sha(digit: char) -> Sha {
     digit.to_string().repeat(40).parse().unwrap()
@@ -136,6 +137,29 @@ fn each_condition_alone_stops_it() {
         spoil(&mut facts);
         let refused = judge(&asked, &terms, &facts).unwrap_err();
         assert!(format!("{refused:?}").starts_with(expected), "{expected}: {refused:?}");
+    }
+}
+
+/// What the run is told of the package is a hint: what was approved names it.
+#[test]
+fn of_several_packages_the_one_is_published_whose_changelog_was_approved() {
+    let (asked, terms, mut facts) = good();
+    let text = "[[release.packages]]\nname = \"core\"\npath = \"core\"\ntargets = [\"npm\"]\n\
+                [[release.packages]]\nname = \"cli\"\npath = \"cli\"\n";
+    facts.rules = Ok(Rules::parse(text).unwrap().release);
+    let judged = |facts: &Facts| judge(&asked, &terms, facts);
+    pull(&mut facts).files = vec!["core/CHANGELOG.md".into(), "Cargo.lock".into()];
+    // It was built as what it is not.
+    facts.manifest.tag = "cli-v1.2.0".into();
+    let refused = judged(&facts).unwrap_err();
+    assert!(matches!(refused, Refused::OtherBuild { what: "tag", .. }), "{refused:?}");
+    facts.manifest.tag = "core-v1.2.0".into();
+    let plan = judged(&facts).unwrap();
+    assert_eq!((plan.tag(), plan.targets()), ("core-v1.2.0", &[ReleaseTarget::Npm][..]));
+    let both = vec!["core/CHANGELOG.md".to_owned(), "cli/CHANGELOG.md".to_owned()];
+    for files in [both, Vec::new()] {
+        pull(&mut facts).files.clone_from(&files);
+        assert_eq!(judged(&facts).unwrap_err(), Refused::NotOnePackage { changelogs: files });
     }
 }
 

@@ -141,8 +141,12 @@ impl Forge {
         id: &str,
         commit: &Sha,
         pull: Number,
+        package: Option<&str>,
     ) -> Result<(), ForgeError> {
-        let release = json!({"id": id, "commit": commit, "pull": pull});
+        let mut release = json!({"id": id, "commit": commit, "pull": pull});
+        if let Some(package) = package {
+            release["package"] = package.into();
+        }
         let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
         let path = format!("{}/dispatches", repo_path(repo));
         let doing = "starting the release workflow";

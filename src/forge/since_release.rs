@@ -16,7 +16,7 @@ use super::{ApiCall, Forge, ForgeError, Scope, found, repo_path};
 use crate::core::flagged::{SinceRelease, SinceReleaseFile};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
-use crate::core::policy::ReleaseRules;
+use crate::core::policy::ScopedRules;
 use crate::core::release::Refusal;
 use crate::core::version_tags::{ends_in_version, usual_pattern};
 
@@ -49,6 +49,8 @@ pub struct ReleaseHistory {
 pub struct LastRelease {
     pub version: Version,
     pub tag: String,
+    /// Where it stands.
+    pub commit: Sha,
     /// The commits since, oldest first.
     pub commits: Vec<ListedCommit>,
 }
@@ -79,23 +81,20 @@ impl Forge {
     pub async fn release_history(
         &self,
         repo: &RepoRef,
-        rules: &ReleaseRules,
+        scoped: &ScopedRules,
         tags: &[Tag],
         head: &Sha,
         but: Option<&str>,
     ) -> Result<ReleaseHistory, ForgeError> {
-        let (start, end) = rules.tag.split_once("{version}").unwrap_or(("v", ""));
-        let version = |tag: &Tag| {
-            let text = tag.name.strip_prefix(start)?.strip_suffix(end)?;
-            Version::parse(text).ok().filter(|_| but != Some(&*tag.name))
-        };
+        let version = |tag: &Tag| scoped.version_in(&tag.name).filter(|_| but != Some(&*tag.name));
         let mut known: Vec<(Version, &Tag)> =
             tags.iter().filter_map(|tag| Some((version(tag)?, tag))).collect();
         known.sort_by(|one, other| other.0.cmp(&one.0));
         if known.is_empty() {
             let others = tags.iter().map(|tag| tag.name.as_str());
-            let others: Vec<&str> = others.filter(|tag| Some(*tag) != but).collect();
-            return Ok(ReleaseHistory::without_tags(&others, &rules.tag));
+            let counts = |tag: &&str| Some(*tag) != but && !scoped.is_tag_of_another(tag);
+            let others: Vec<&str> = others.filter(counts).collect();
+            return Ok(ReleaseHistory::without_tags(&others, &scoped.rules.tag));
         }
         for (version, tag) in known.iter().take(MOST_TAGS) {
             if let Some(found) = self.since_tag(repo, version, tag, head).await? {
@@ -125,9 +124,10 @@ impl Forge {
     ) -> Result<Option<ReleaseHistory>, ForgeError> {
         let compared = self.compared(repo, &tag.commit.sha, head).await?;
         Ok(compared.map(|(commits, since)| {
-            let (version, tag) = (version.clone(), tag.name.clone());
+            let (version, tag, commit) =
+                (version.clone(), tag.name.clone(), tag.commit.sha.clone());
             ReleaseHistory {
-                last: Some(LastRelease { version, tag, commits }),
+                last: Some(LastRelease { version, tag, commit, commits }),
                 unknown: None,
                 since,
             }

@@ -256,5 +256,6 @@ pub async fn start_run(
     let (Some(merged), Some(pull)) = (&release.merged, &release.pull) else {
         return Err(PublishError::NotMerged);
     };
-    Ok(forge.start_release_run(&release.repo, id, &merged.commit, pull.number).await?)
+    let package = release.order.package.as_deref();
+    Ok(forge.start_release_run(&release.repo, id, &merged.commit, pull.number, package).await?)
 }

@@ -4,14 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+const WHOLE: ReleaseScope =
+    ReleaseScope { package: None, directory: String::new(), apart: Vec::new() };
+
 fn files(list: &[(&str, &str)]) -> FileSet {
     list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
 fn edited(list: &[(&str, &str)], version: &str) -> Edits {
     let files = files(list);
-    let old = current(&files, None).map(|(old, _)| old);
-    with_version(&files, old.as_ref(), &Version::parse(version).unwrap())
+    let old = current(&files, &WHOLE, None).map(|(old, _)| old);
+    with_version(&files, &WHOLE, old.as_ref(), &Version::parse(version).unwrap())
 }
 
 const CARGO: &str = "# the root\n[package]\nname = \"widgets\"   # ours\nversion = '1.1.0' # moves\nedition = \"2024\"\n\n[dependencies]\nserde = \"1.1.0\"\n";
@@ -25,7 +28,7 @@ fn a_package_and_its_lock_move_and_nothing_else_does() {
     let expected = format!("{before}name = \"widgets\"{}", ours.replace("1.1.0", "1.2.0"));
     assert_eq!(edits.changed["Cargo.lock"], expected);
     assert_eq!((edits.changed.len(), edits.left.len()), (2, 0));
-    assert_eq!(current(&files(&[("Cargo.toml", CARGO)]), None).unwrap().1, "Cargo.toml");
+    assert_eq!(current(&files(&[("Cargo.toml", CARGO)]), &WHOLE, None).unwrap().1, "Cargo.toml");
 }
 
 #[test]
@@ -119,9 +122,9 @@ fn of_several_versions_the_one_that_was_released_last_moves() {
         ("b/Cargo.toml", &b),
     ]);
     let last = Version::new(1, 1, 0);
-    assert_eq!(current(&all, None), None);
-    assert_eq!(current(&all, Some(&last)), Some((last.clone(), "a/Cargo.toml".to_owned())));
-    let edits = with_version(&all, Some(&last), &Version::new(1, 2, 0));
+    assert_eq!(current(&all, &WHOLE, None), None);
+    assert_eq!(current(&all, &WHOLE, Some(&last)), Some((last.clone(), "a/Cargo.toml".to_owned())));
+    let edits = with_version(&all, &WHOLE, Some(&last), &Version::new(1, 2, 0));
     assert_eq!(edits.changed.keys().collect::<Vec<_>>(), ["a/Cargo.toml"]);
     assert_eq!(edits.left, ["`b/Cargo.toml` holds a version of its own, not 1.1.0"]);
 }
@@ -188,7 +191,7 @@ fn members_of_an_npm_workspace_move_with_what_they_ask_of_each_other() {
     assert!(edits.changed["packages/b/package.json"].ends_with(r#"{"@w/a": "^2.0.0"}}"#));
     assert!(edits.changed["packages/c/package.json"].contains(r#""@w/a": "^2.0.0""#));
     assert!(edits.changed["packages/c/package.json"].contains(r#""version": "4.0.0""#));
-    assert_eq!(current(&files(&all), None).unwrap().0, Version::new(1, 1, 0));
+    assert_eq!(current(&files(&all), &WHOLE, None).unwrap().0, Version::new(1, 1, 0));
 }
 
 #[test]
@@ -240,7 +243,7 @@ fn a_uv_workspace_moves_with_its_lock_in_pythons_own_spelling() {
     // And on from there.
     let rc = root.replace("1.1.0", "1.2.0rc1");
     assert_eq!(
-        current(&files(&[("pyproject.toml", &rc)]), None).unwrap().0.to_string(),
+        current(&files(&[("pyproject.toml", &rc)]), &WHOLE, None).unwrap().0.to_string(),
         "1.2.0-rc.1"
     );
     let edits = edited(&[("pyproject.toml", &rc)], "1.2.0");
@@ -259,13 +262,13 @@ fn a_manifest_of_another_kind_moves_only_with_the_version_that_it_shares() {
     let napi = r#"{"name": "widgets", "version": "2.3.0"}"#;
     let both = files(&[("Cargo.toml", CARGO), ("package.json", napi)]);
     let last = Version::new(2, 3, 0);
-    assert_eq!(current(&both, Some(&last)).unwrap().1, "package.json");
+    assert_eq!(current(&both, &WHOLE, Some(&last)).unwrap().1, "package.json");
     // Tools of a project in another language say nothing of it.
     let tools = r#"{"private": true, "version": "1.0.0"}"#;
     let python = "[project]\nname = \"w\"\nversion = \"0.5.0\"\n";
     let both = files(&[("pyproject.toml", python), ("package.json", tools)]);
-    assert_eq!(current(&both, None).unwrap().1, "pyproject.toml");
-    assert_eq!(current(&both, Some(&Version::new(0, 4, 0))).unwrap().1, "pyproject.toml");
+    assert_eq!(current(&both, &WHOLE, None).unwrap().1, "pyproject.toml");
+    assert_eq!(current(&both, &WHOLE, Some(&Version::new(0, 4, 0))).unwrap().1, "pyproject.toml");
     let bindings = r#"{"name": "widgets", "version": "0.9.0"}"#;
     let edits = edited(&[("Cargo.toml", CARGO), ("package.json", bindings)], "1.2.0");
     assert_eq!(edits.left, ["`package.json` holds a version of its own, not 1.1.0"]);
@@ -311,9 +314,13 @@ fn what_does_not_hold_a_plain_version_is_left_and_named() {
 
 #[test]
 fn others_code_in_the_repository_is_not_ours_to_release() {
-    assert!(is_wanted("Cargo.toml") && is_wanted("crates/a/Cargo.toml"));
-    assert!(!is_wanted("vendor/a/Cargo.toml") && !is_wanted("a/node_modules/b/Cargo.toml"));
-    assert!(!is_wanted("web/package-lock.json"));
+    assert!(is_wanted("Cargo.toml", &WHOLE) && is_wanted("crates/a/Cargo.toml", &WHOLE));
+    assert!(
+        !is_wanted("vendor/a/Cargo.toml", &WHOLE)
+            && !is_wanted("a/node_modules/b/Cargo.toml", &WHOLE)
+    );
+    let lock = "web/package-lock.json";
+    assert!(!is_wanted(lock, &WHOLE) && is_wanted(lock, &part("web", &[])));
 }
 
 proptest! {
@@ -341,7 +348,7 @@ proptest! {
         // There and back again is where we were.
         let back: FileSet = edits.changed.iter().map(|(p, t)| (p.clone(), t.clone().into_bytes())).collect();
         if let Ok(old) = Version::parse(&old) {
-            prop_assert_eq!(&with_version(&back, Some(&Version::parse(new).unwrap()), &old).changed["Cargo.toml"], &toml);
+            prop_assert_eq!(&with_version(&back, &WHOLE, Some(&Version::parse(new).unwrap()), &old).changed["Cargo.toml"], &toml);
         }
     }
 
@@ -351,4 +358,101 @@ proptest! {
             let _ = edited(&[(path, &text), ("Cargo.toml", CARGO), ("package.json", "{\"version\":\"1.1.0\"}")], "9.9.9");
         }
     }
+}
+
+fn part(directory: &str, apart: &[&str]) -> ReleaseScope {
+    let apart = apart.iter().map(|it| (*it).to_owned()).collect();
+    ReleaseScope { package: Some("it".into()), directory: directory.to_owned(), apart }
+}
+
+fn edited_part(list: &[(&str, &str)], scope: &ReleaseScope, version: &str) -> Edits {
+    let files = files(list);
+    let old = current(&files, scope, None).map(|(old, _)| old);
+    with_version(&files, scope, old.as_ref(), &Version::parse(version).unwrap())
+}
+
+#[test]
+fn of_a_workspace_one_package_moves_with_what_the_others_ask_of_it() {
+    let root = "[workspace]\nmembers = [\"crates/*\"]\n[workspace.dependencies]\na = { path = \"crates/a\", version = \"1.1.0\" }\n";
+    let a = "[package]\nname = \"a\"\nversion = \"1.1.0\"\n";
+    // The same version, and none of ours.
+    let b = "[package]\nname = \"b\"\nversion = \"1.1.0\"\n[dependencies]\na.workspace = true\n";
+    let lock = "[[package]]\nname = \"a\"\nversion = \"1.1.0\"\n\n[[package]]\nname = \"b\"\nversion = \"1.1.0\"\n";
+    let all = [
+        ("Cargo.toml", root),
+        ("Cargo.lock", lock),
+        ("crates/a/Cargo.toml", a),
+        ("crates/b/Cargo.toml", b),
+        ("VERSION", "1.1.0\n"),
+    ];
+    let edits = edited_part(&all, &part("crates/a", &[]), "2.0.0");
+    assert_eq!(edits.left, [] as [&str; 0]);
+    let changed: Vec<&str> = edits.changed.keys().map(String::as_str).collect();
+    assert_eq!(changed, ["Cargo.lock", "Cargo.toml", "crates/a/Cargo.toml"]);
+    assert_eq!(edits.changed["Cargo.toml"], root.replace("1.1.0", "2.0.0"));
+    assert_eq!(edits.changed["Cargo.lock"], lock.replacen("1.1.0", "2.0.0", 1));
+    // What inherits has no version of its own.
+    let inherits = a.replace("version = \"1.1.0\"", "version.workspace = true");
+    let with = root.to_owned() + "[workspace.package]\nversion = \"1.1.0\"\n";
+    let all = [("Cargo.toml", &*with), ("crates/a/Cargo.toml", &*inherits)];
+    let edits = edited_part(&all, &part("crates/a", &[]), "2.0.0");
+    assert_eq!(edits.left, ["`crates/a/Cargo.toml` does not hold a plain version"]);
+    assert!(edits.changed.is_empty());
+}
+
+#[test]
+fn of_npm_and_uv_workspaces_one_package_moves_and_a_root_beside_them_is_a_package_too() {
+    let root = "{\"name\": \"top\", \"version\": \"1.1.0\", \"workspaces\": [\"packages/*\"]}\n";
+    let a = "{\"name\": \"a\", \"version\": \"1.1.0\"}\n";
+    let b = "{\"name\": \"b\", \"version\": \"1.1.0\", \"dependencies\": {\"a\": \"^1.1.0\"}}\n";
+    let lock = "{\"name\": \"top\", \"version\": \"1.1.0\", \"packages\": {\"\": {\"version\": \"1.1.0\"}, \"packages/a\": {\"version\": \"1.1.0\"}, \"packages/b\": {\"version\": \"1.1.0\", \"dependencies\": {\"a\": \"^1.1.0\"}}}}\n";
+    let all = [
+        ("package.json", root),
+        ("package-lock.json", lock),
+        ("packages/a/package.json", a),
+        ("packages/b/package.json", b),
+    ];
+    let edits = edited_part(&all, &part("packages/a", &[]), "2.0.0");
+    assert_eq!(edits.changed["packages/a/package.json"], a.replace("1.1.0", "2.0.0"));
+    assert_eq!(edits.changed["packages/b/package.json"], b.replace("^1.1.0", "^2.0.0"));
+    let own = "\"packages/a\": {\"version\": \"1.1.0\"}";
+    let moved = lock.replace(own, &own.replace("1.1.0", "2.0.0")).replace("^1.1.0", "^2.0.0");
+    assert_eq!(edits.changed["package-lock.json"], moved);
+    assert_eq!((edits.changed.len(), edits.left.len()), (3, 0));
+    let top = edited_part(&all, &part("", &["packages/a", "packages/b"]), "1.2.0");
+    let changed: Vec<&str> = top.changed.keys().map(String::as_str).collect();
+    assert_eq!(changed, ["package-lock.json", "package.json"]);
+
+    let root = "[project]\nname = \"top\"\nversion = \"0.1.0\"\n[tool.uv.workspace]\nmembers = [\"libs/*\"]\n";
+    let a = "[project]\nname = \"a\"\nversion = \"1.1.0\"\n";
+    let b = "[project]\nname = \"b\"\nversion = \"1.1.0\"\ndependencies = [\"a==1.1.0\"]\n";
+    let all =
+        [("pyproject.toml", root), ("libs/a/pyproject.toml", a), ("libs/b/pyproject.toml", b)];
+    let edits = edited_part(&all, &part("libs/a", &[]), "1.2.0");
+    assert_eq!(edits.changed["libs/a/pyproject.toml"], a.replace("1.1.0", "1.2.0"));
+    assert_eq!(edits.changed["libs/b/pyproject.toml"], b.replace("a==1.1.0", "a==1.2.0"));
+    assert_eq!((edits.changed.len(), edits.left.len()), (2, 0));
+}
+
+#[test]
+fn a_package_outside_every_workspace_is_released_from_its_own_directory() {
+    let web = "{\"name\": \"web\", \"version\": \"1.1.0\"}\n";
+    let lock = "{\"name\": \"web\", \"version\": \"1.1.0\", \"packages\": {\"\": {\"version\": \"1.1.0\"}}}\n";
+    let all = [
+        ("Cargo.toml", CARGO),
+        ("Cargo.lock", CARGO_LOCK),
+        ("web/package.json", web),
+        ("web/package-lock.json", lock),
+        ("web/VERSION", "v1.1.0\n"),
+        ("tool/pyproject.toml", "[project]\nname = \"tool\"\ndynamic = [\"version\"]\n"),
+    ];
+    let edits = edited_part(&all, &part("web", &[]), "1.2.0");
+    let changed: Vec<&str> = edits.changed.keys().map(String::as_str).collect();
+    assert_eq!(changed, ["web/VERSION", "web/package-lock.json", "web/package.json"]);
+    assert_eq!(edits.left, [] as [&str; 0]);
+    let edits = edited_part(&all, &part("tool", &[]), "1.2.0");
+    let left = ["`tool/pyproject.toml` takes its version from elsewhere (`dynamic`)"];
+    assert_eq!((edits.changed.len(), &*edits.left), (0, &left.map(str::to_owned)[..]));
+    let names = package_names(&files(&all), &part("web", &[]));
+    assert_eq!((names.crates.len(), &*names.npm), (0, &["web".to_owned()][..]));
 }

@@ -79,7 +79,7 @@ impl Versioned for Job {
 
 impl Versioned for Release {
     fn excludes(&self, other: &Self) -> bool {
-        let same = (self.repo.repo_id, &self.base) == (other.repo.repo_id, &other.base);
+        let same = self.repo.repo_id == other.repo.repo_id && self.is_in_line_with(other);
         let both_wait = self.is_queued() && other.is_queued();
         same && (both_wait || self.is_live() && other.is_live())
     }

@@ -204,6 +204,11 @@ impl Context {
         self.fetched(&job.repo, second, History::Full).await
     }
 
+    /// The mirror of a repository with this commit and all that leads to it.
+    pub(super) async fn history_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
+        self.fetched(repo, sha, History::Full).await
+    }
+
     /// The mirror of a repository with this commit in it.
     pub(super) async fn mirror_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
         self.fetched(repo, sha, History::Tip).await

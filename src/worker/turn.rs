@@ -1,6 +1,8 @@
 //! Whose turn it is: of the jobs on one issue, and of the releases of one branch, one is at work.
 
 use crate::core::id::{Branch, Number, RepoId};
+use crate::core::machine::Machine;
+use crate::core::release::Release;
 use crate::store::{Store, StoreError, Stored};
 use crate::worker::commit::{Persisted, TaskOutcome, advanced};
 
@@ -15,7 +17,7 @@ pub(super) async fn next_job(
     Ok(first_waiting(&here))
 }
 
-/// Lets the release that waits on a branch begin, unless one is under way there.
+/// Lets the release that waits on a branch begin, unless one of the same package is under way there.
 pub(super) async fn next_release(
     store: &dyn Store,
     repo: RepoId,
@@ -23,13 +25,20 @@ pub(super) async fn next_release(
 ) -> Result<TaskOutcome, StoreError> {
     let mut here = store.open_releases(Some(repo)).await?;
     here.retain(|stored| stored.machine.base == *base);
-    Ok(first_waiting(&here))
+    let live = |it: &Release| {
+        here.iter().any(|other| other.machine.is_live() && other.machine.is_in_line_with(it))
+    };
+    let first = here.iter().find(|it| it.machine.is_queued() && !live(&it.machine));
+    Ok(begun(first))
 }
 
 fn first_waiting<M: Persisted>(here: &[Stored<M>]) -> TaskOutcome {
     if here.iter().any(|stored| stored.machine.is_live()) {
         return TaskOutcome::Done;
     }
-    let first = here.iter().find(|stored| stored.machine.is_queued());
+    begun(here.iter().find(|stored| stored.machine.is_queued()))
+}
+
+fn begun<M: Persisted>(first: Option<&Stored<M>>) -> TaskOutcome {
     TaskOutcome::ready(first.and_then(|stored| advanced(stored, &M::turn())))
 }

@@ -44,15 +44,6 @@ pub struct MergedTree {
     pub messages: Vec<String>,
 }
 
-/// A commit of a history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryCommit {
-    /// Those before it, the branch's own first.
-    pub parents: Vec<Sha>,
-    /// Its message, without line ends behind it.
-    pub message: String,
-}
-
 impl Mirror {
     /// Merges `from` into `into`. Both must be here with all of their history.
     ///
@@ -102,30 +93,6 @@ impl Mirror {
             .ask("look whether a commit is part of a branch", LOCAL_LIMIT, &arguments)
             .await?
             .0)
-    }
-
-    /// A commit and those before it by their first parents, so many, newest first.
-    ///
-    /// # Errors
-    /// When git fails, or its answer makes no sense.
-    pub async fn first_parents(
-        &self,
-        commit: &Sha,
-        most: usize,
-    ) -> Result<Vec<HistoryCommit>, MirrorError> {
-        let most = format!("-{most}");
-        let arguments = ["log", "-z", "--first-parent", "--format=%P%n%B", &*most, commit.as_str()];
-        let log = self.git.ask("read the history of a branch", LOCAL_LIMIT, &arguments).await?.1;
-        let log = String::from_utf8_lossy(&log).into_owned();
-        let read = |entry: &str| {
-            let (parents, message) = entry.split_once('\n')?;
-            let parents = parents.split_whitespace().map(|sha| sha.parse().ok());
-            let message = message.trim_end().to_owned();
-            Some(HistoryCommit { parents: parents.collect::<Option<_>>()?, message })
-        };
-        let entries = log.split('\0').filter(|entry| !entry.is_empty());
-        let found: Option<Vec<_>> = entries.map(read).collect();
-        found.ok_or(MirrorError::Damaged("a history makes no sense"))
     }
 
     /// Takes back on `onto` what came in between `before` and `commit`, which is part of it.

@@ -15,6 +15,7 @@ pub mod confined;
 mod copy;
 pub mod diff;
 mod git;
+pub mod history;
 mod ignored;
 pub mod kept;
 pub mod merge;

@@ -53,6 +53,7 @@ mod release_checked;
 mod release_corpus;
 mod release_ends;
 mod release_flagged;
+mod release_packages;
 mod release_proposed;
 mod release_published;
 mod release_tags;

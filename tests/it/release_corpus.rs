@@ -12,10 +12,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gander::config::variable;
+use gander::core::policy::ReleaseScope;
 use gander::release::manifests::{self, Edits, FileSet};
 use gander::release::version::{Before, next};
 use gander::release::{ReleasedCommit, mentions};
 use semver::Version;
+
+const WHOLE: ReleaseScope =
+    ReleaseScope { package: None, directory: String::new(), apart: Vec::new() };
+
+fn is_wanted(path: &str) -> bool {
+    manifests::is_wanted(path, &WHOLE)
+}
 
 /// So many commits before a tag may hold its version.
 const LOOKED_BACK: usize = 3;
@@ -74,7 +82,7 @@ fn newest(git: &Git) -> Option<Made> {
             }
             let before = release_before(git, &parent, &prefix).map(|(version, _)| version);
             let said = |at: &str, last: Option<&Version>| {
-                manifests::current(&git.files(at, manifests::is_wanted), last)
+                manifests::current(&git.files(at, is_wanted), &WHOLE, last)
             };
             if said(&commit, Some(&version)).is_some_and(|(said, _)| said == version)
                 && said(&parent, before.as_ref()).is_some_and(|(said, _)| said != version)
@@ -123,8 +131,8 @@ fn planned(git: &Git, made: &Made, last: Option<&(Version, String)>) -> (String,
     };
     let convention = changes.iter().filter(follows).count() * 2 >= changes.len();
     let last = last.map(|(version, _)| version);
-    let files = git.files(&made.parent, manifests::is_wanted);
-    let manifest = manifests::current(&files, last);
+    let files = git.files(&made.parent, is_wanted);
+    let manifest = manifests::current(&files, &WHOLE, last);
     let before = Before {
         last,
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
@@ -143,12 +151,12 @@ fn planned(git: &Git, made: &Made, last: Option<&(Version, String)>) -> (String,
 
 /// Lines that people moved and we do not, and that we move and people did not.
 fn differing(git: &Git, made: &Made, last: Option<&Version>) -> (Vec<String>, Edits) {
-    let files = git.files(&made.parent, manifests::is_wanted);
-    let Some((old, _)) = manifests::current(&files, last) else {
+    let files = git.files(&made.parent, is_wanted);
+    let Some((old, _)) = manifests::current(&files, &WHOLE, last) else {
         return (vec!["no version was found".to_owned()], Edits::default());
     };
-    let edits = manifests::with_version(&files, Some(&old), &made.version);
-    let mut names = manifests::names(&files);
+    let edits = manifests::with_version(&files, &WHOLE, Some(&old), &made.version);
+    let mut names = manifests::names(&files, &WHOLE);
     names.insert(git.0.file_name().unwrap().to_string_lossy().to_lowercase());
     let mut differ = Vec::new();
     for (path, ours) in &edits.changed {

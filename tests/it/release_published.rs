@@ -67,7 +67,7 @@ impl Shop {
     }
 
     /// With these rules, and a build script that may look at a folder of this story.
-    async fn with(rules: &str, build: impl Fn(&Path) -> String) -> Self {
+    pub async fn with(rules: &str, build: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (pack, build) = (packed(), build(folder.path()));
         let mut files = world::off_by_one();

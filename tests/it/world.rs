@@ -256,7 +256,8 @@ impl World {
                 _ => return,
             }
         }
-        panic!("the world does not come to rest: {:?}", self.store.queue_length().await);
+        let queue = self.store.queue_length().await;
+        panic!("the world does not come to rest: {queue:?}\n{}", self.timeline());
     }
 
     /// Does one due task.

@@ -1,5 +1,5 @@
 //! The rules about what happens to a change once it is made: who approves, how it is merged, where
-//! it is pushed, what is released.
+//! it is pushed.
 //!
 //! Invariants: everything has a default, and no default lets anything through that a stricter value
 //! would stop without a person having said so.
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::values;
 use crate::core::github::Role;
-use crate::core::target::ReleaseTarget;
 
 /// The roles that can be asked for. Anything weaker than write cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,55 +148,6 @@ pub struct CheckRules {
     pub required: Vec<String>,
 }
 
-/// `[release]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReleaseRules {
-    /// What opens or updates the release pull request.
-    pub on: ReleaseOn,
-    /// Who makes releases here: Gander, or what the repository has already. `None`: Gander, unless
-    /// there is another.
-    pub with: Option<ReleaseWith>,
-    /// The tag, with `{version}` in it.
-    #[serde(deserialize_with = "values::release_tag")]
-    pub tag: String,
-    /// Shell lines that build what is released.
-    #[serde(deserialize_with = "values::release_build")]
-    pub build: Vec<String>,
-    /// What is released, as glob patterns.
-    #[serde(deserialize_with = "values::release_artifacts")]
-    pub artifacts: Vec<String>,
-    /// Whether a list of the packages that lockfiles pin is one of its files.
-    pub sbom: bool,
-    /// The package registries that it is brought to, besides GitHub's own page.
-    #[serde(deserialize_with = "values::release_targets")]
-    pub targets: Vec<ReleaseTarget>,
-    /// Hours after which an approval no longer starts a publication, if sooner than the workflow
-    /// says.
-    #[serde(deserialize_with = "values::release_approval_hours")]
-    pub approval_hours: Option<u32>,
-}
-
-/// What opens or updates the release pull request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReleaseOn {
-    /// `/gander release`.
-    Command,
-    /// Every merge of a pull request of Gander's, too.
-    Merge,
-}
-
-/// Who makes releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReleaseWith {
-    /// Gander.
-    Own,
-    /// A tool the repository has already.
-    Existing,
-}
-
 impl Default for Approving {
     fn default() -> Self {
         Self { role: LeastRole::Maintain, requester: Requester::IfAlone }
@@ -208,33 +158,6 @@ impl Default for Merge {
     fn default() -> Self {
         Self { on: MergeOn::Review, method: MergeMethod::default() }
     }
-}
-
-impl Default for ReleaseRules {
-    fn default() -> Self {
-        Self {
-            on: ReleaseOn::Command,
-            with: None,
-            tag: "v{version}".to_owned(),
-            build: Vec::new(),
-            artifacts: Vec::new(),
-            sbom: false,
-            targets: Vec::new(),
-            approval_hours: None,
-        }
-    }
-}
-
-impl ReleaseRules {
-    /// The tag of a version. `None`: the pattern does not make a tag git accepts.
-    pub fn tag_of(&self, version: &str) -> Option<String> {
-        tag_of(&self.tag, version)
-    }
-}
-
-pub(super) fn tag_of(pattern: &str, version: &str) -> Option<String> {
-    let tag = pattern.replacen("{version}", version, 1);
-    tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
 }
 
 impl From<LeastRole> for Role {

@@ -28,6 +28,7 @@ fn order(bump: Option<Bump>) -> ReleaseOrder {
         comment_id: Some(CommentId(9)),
         bump,
         on_merge: false,
+        package: None,
     }
 }
 
@@ -71,6 +72,7 @@ fn plan(base: &str) -> VersionPlan {
         merge_on: MergeOn::Review,
         targets: Vec::new(),
         checks: None,
+        scope: Default::default(),
     }
 }
 

@@ -79,8 +79,20 @@ pub fn refusal(refused: &Refused, asked: &ReleaseRequest, terms: &Terms, prefix:
             ),
             format!("Mend it on the default branch, then {release}."),
         ),
+        Refused::NotOnePackage { changelogs } => {
+            let what = match changelogs.as_slice() {
+                [] => "no package".to_owned(),
+                several => {
+                    format!("several packages ({})", listed(several.iter().map(|it| code(it))))
+                }
+            };
+            words(
+                format!("#{pull} changes the changelog of {what}, and a release is of one."),
+                format!("Propose each by itself: `{prefix} release package=NAME`."),
+            )
+        }
         Refused::NoVersion => words(
-            format!("`CHANGELOG.md` at `{commit}` has no section with a version."),
+            format!("The changelog at `{commit}` has no section with a version."),
             format!(
                 "Its newest section, as `## 1.2.0`, names the release. Add it, then {release}."
             ),

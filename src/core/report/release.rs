@@ -11,7 +11,6 @@ use super::review::consent_trailers;
 use super::waiting::{missing, obstacle_words, why_two};
 use super::{LONGEST_TITLE, ReportContext, marker, signed};
 use crate::core::approval::{Approval, NotApproved};
-use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::RULES_PATH;
 use crate::core::release::{Blocked, Release, ReleaseEnding, ReleaseStage, VersionPlan};
@@ -86,6 +85,7 @@ pub fn pull_body(
     setting: &ReportContext,
 ) -> String {
     let mut text = format!("{}\n\n", consequence(release, plan, head, &setting.prefix));
+    let changelog = plan.scope.changelog();
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
     }
@@ -119,7 +119,7 @@ pub fn pull_body(
         let _ = write!(
             text,
             "People have committed to this branch. Their edits stay; the version is the one that \
-             `{CHANGELOG_PATH}` names there.\n\n"
+             `{changelog}` names there.\n\n"
         );
     }
     if !plan.left.is_empty() {
@@ -133,11 +133,13 @@ pub fn pull_body(
     let _ = write!(text, "## What is in it\n\n{notes}\n\n");
     let _ = write!(
         text,
-        "---\n<sub>Want another version? `{prefix} release 1.2.3` (or `major`, `minor`, `patch`). \
-         Other words? Edit `{CHANGELOG_PATH}` on this branch: no edit is overwritten, and the \
+        "---\n<sub>Want another version? `{prefix} release 1.2.3{package}` (or `major`, `minor`, `patch`). \
+         Other words? Edit `{changelog}` on this branch: no edit is overwritten, and the \
          approval is for what stands there then. Close this to release nothing. {}</sub>\n",
         made_by(release, setting),
         prefix = setting.prefix,
+        package =
+            plan.scope.package.as_ref().map(|it| format!(" package={it}")).unwrap_or_default(),
     );
     signed(&text, &marker(release.id.as_str(), "release"))
 }
@@ -323,10 +325,12 @@ pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &ReportConte
             "`{base}` moved and does not go together with the edits on this branch. Merge `{base}` \
              into it by hand and mend the conflict."
         ),
-        Blocked::NoVersion => format!(
-            "The newest section of `{CHANGELOG_PATH}` on this branch names no version that could \
-             be released. Write its heading as `## 1.2.0 (2026-01-31)`."
-        ),
+        Blocked::NoVersion => {
+            "The newest section of the changelog on this branch names no version \
+                               that could be released. Write its heading as \
+                               `## 1.2.0 (2026-01-31)`."
+                .to_owned()
+        }
         Blocked::NothingLeft => format!(
             "`{base}` moved to where nothing is left that was not released. Close this pull request."
         ),

@@ -37,12 +37,14 @@ fn release(stage: ReleaseStage) -> Release {
         comment_id: Some(CommentId(9)),
         bump: None,
         on_merge: false,
+        package: None,
     };
     let id = ReleaseId::of_trigger("1/comment/9");
     let mut release = Release::new(id, repo, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
     release.plan = Some(VersionPlan {
         checks: None,
+        scope: Default::default(),
         moves_from: None,
         last_unknown: false,
         base: sha("a"),

@@ -12,8 +12,9 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::members::Members;
 use super::requirement::{Grammar, Outcome, outcome};
-use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
+use super::{Edits, Shared, Texts, directory_of, is_aside, own_version, spliced};
 use crate::core::changelog::is_version;
+use crate::core::policy::ReleaseScope;
 
 type VersionSpans = Vec<(Range<usize>, String)>;
 
@@ -77,24 +78,33 @@ impl Manifest<'_> {
 /// The version that the packages share, or that some of them have in common with the last release;
 /// and where it stands.
 pub(super) fn version<'a>(
-    texts: &BTreeMap<&'a str, &'a str>,
+    texts: &Texts<'a>,
+    scope: &ReleaseScope,
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (manifests, _) = manifests(texts)?;
-    let holder = |last: &Version| Some(manifests.iter().find(|it| it.says(last))?.path);
-    shared(&manifests).or_last(last, holder)
+    let inside = || manifests.iter().filter(|it| scope.has(it.path));
+    let holder = |last: &Version| Some(inside().find(|it| it.says(last))?.path);
+    shared(&manifests, scope).or_last(last, holder)
 }
 
-pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+pub(super) fn names(texts: &Texts<'_>, scope: &ReleaseScope) -> Vec<String> {
     let found = manifests(texts).map(|(found, _)| found).unwrap_or_default();
-    let names = found.iter().filter_map(|it| it.package("name").and_then(Item::as_str));
+    let inside = found.iter().filter(|it| scope.has(it.path));
+    let names = inside.filter_map(|it| it.package("name").and_then(Item::as_str));
     names.map(str::to_owned).collect()
 }
 
+/// Whether the workspace at the top holds a package of the release.
+pub(super) fn holds(texts: &Texts<'_>, scope: &ReleaseScope) -> bool {
+    let has = |it: &Manifest<'_>| scope.has(it.path) && it.package("name").is_some();
+    manifests(texts).is_some_and(|(found, _)| found.iter().any(has))
+}
+
 pub(super) fn edit(
-    texts: &BTreeMap<&str, &str>,
-    old: Option<&Version>,
-    new: &Version,
+    texts: &Texts<'_>,
+    scope: &ReleaseScope,
+    (old, new): (Option<&Version>, &Version),
     edits: &mut Edits,
 ) {
     if !texts.contains_key(ROOT) {
@@ -105,11 +115,12 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
-    let Some(old) = old.filter(|old| manifests.iter().any(|manifest| manifest.says(old))) else {
-        shared(&manifests).told(ROOT, old, edits);
+    let says = |old: &Version| manifests.iter().any(|it| scope.has(it.path) && it.says(old));
+    let Some(old) = old.filter(|old| says(old)) else {
+        shared(&manifests, scope).told(ROOT, old, edits);
         return;
     };
-    let moving = MovingCrates::of(&manifests, old, new, edits);
+    let moving = MovingCrates::of(&manifests, scope, (old, new), edits);
     for manifest in &manifests {
         let mut places = moving.own(manifest);
         places.extend(moving.requirements(manifest, edits));
@@ -137,7 +148,7 @@ pub(super) fn edit(
 
 /// The root and the members of its workspace; and those that cannot be read. `None` without a root
 /// that can.
-fn manifests<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Manifest<'a>>, Vec<&'a str>)> {
+fn manifests<'a>(texts: &Texts<'a>) -> Option<(Vec<Manifest<'a>>, Vec<&'a str>)> {
     let read = |path: &'a str, text: &'a str| {
         Some(Manifest { path, text, document: Document::parse(text).ok()? })
     };
@@ -183,8 +194,8 @@ fn joined(directory: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// What the root says; of a bare workspace, what all members say alike.
-fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
+/// What the root says; of a bare workspace, or of a part of it, what all members say alike.
+fn shared<'a>(manifests: &[Manifest<'a>], scope: &ReleaseScope) -> Shared<'a> {
     let root = &manifests[0];
     let plain = |manifest: &Manifest<'a>, item: &Item| {
         let (said, _) = plain_string(manifest.text, item)?;
@@ -192,13 +203,15 @@ fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
     };
     let inherits = |item: &Item| item.get("workspace").is_some();
     let own = root.package("version").filter(|item| !inherits(item));
-    if let Some(item) = own.or_else(|| root.shared()) {
+    let of_all = root.shared().filter(|_| scope.is_whole());
+    if let Some(item) = own.or(of_all).filter(|_| scope.has(root.path)) {
         return plain(root, item)
             .map_or(Shared::Unclear(root.path), |said| Shared::One(said, root.path));
     }
     let mut versions = BTreeMap::new();
     // What is never published goes by what it likes.
-    for manifest in manifests[1..].iter().filter(|manifest| !manifest.is_private()) {
+    let published = |it: &&Manifest<'_>| scope.has(it.path) && !it.is_private();
+    for manifest in manifests[1..].iter().filter(published) {
         let Some(item) = manifest.package("version") else { continue };
         match plain(manifest, item) {
             Some(version) => versions.entry(version).or_insert(manifest.path),
@@ -231,20 +244,22 @@ struct MovingCrates<'a> {
 impl<'a> MovingCrates<'a> {
     fn of(
         manifests: &[Manifest<'_>],
-        old: &'a Version,
-        new: &'a Version,
+        scope: &ReleaseScope,
+        (old, new): (&'a Version, &'a Version),
         edits: &mut Edits,
     ) -> Self {
         let root = &manifests[0];
         let is_old = |manifest: &Manifest<'_>, item: &Item| {
             plain_string(manifest.text, item).is_some_and(|(said, _)| said == old.to_string())
         };
-        let shared = root.shared().is_some_and(|item| is_old(root, item));
-        if root.shared().is_some() && !shared {
+        // The version that members inherit is nobody's own.
+        let of_all = root.shared().filter(|_| scope.is_whole());
+        let shared = of_all.is_some_and(|item| is_old(root, item));
+        if of_all.is_some() && !shared {
             edits.left.push(format!("`{ROOT}`: `workspace.package.version` is not {old}"));
         }
         let (mut names, mut directories) = (BTreeSet::new(), BTreeSet::new());
-        for manifest in manifests {
+        for manifest in manifests.iter().filter(|it| scope.has(it.path)) {
             let Some(item) = manifest.package("version") else { continue };
             let inherits = item.get("workspace").and_then(Item::as_bool) == Some(true);
             if is_old(manifest, item) || inherits && shared {
@@ -260,6 +275,9 @@ impl<'a> MovingCrates<'a> {
 
     /// The manifest's own version, and the one that it gives its workspace.
     fn own(&self, manifest: &Manifest<'_>) -> VersionSpans {
+        if !self.directories.contains(directory_of(manifest.path)) && !self.shared {
+            return Vec::new();
+        }
         let shared = manifest.shared().filter(|_| self.shared && manifest.path == ROOT);
         let found = [manifest.package("version"), shared].into_iter().flatten();
         let places = found.filter_map(|item| plain_string(manifest.text, item));

@@ -12,8 +12,9 @@ use semver::Version;
 use super::json::{RawObject, inside, member, object, string};
 use super::members::Members;
 use super::requirement::{Grammar, Outcome, is_met, outcome};
-use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
+use super::{Edits, Shared, Texts, directory_of, is_aside, own_version, spliced};
 use crate::core::changelog::is_version;
+use crate::core::policy::ReleaseScope;
 use crate::core::yaml;
 
 const ROOT: &str = "package.json";
@@ -51,28 +52,36 @@ impl Package<'_> {
 /// The version that the packages share, or that some of them have in common with the last release;
 /// and where it stands.
 pub(super) fn version<'a>(
-    texts: &BTreeMap<&'a str, &'a str>,
+    texts: &Texts<'a>,
+    scope: &ReleaseScope,
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (packages, _) = packages(texts)?;
-    let holder = |last: &Version| Some(packages.iter().find(|it| it.says(last))?.path);
-    shared(&packages).or_last(last, holder)
+    let inside = || packages.iter().filter(|it| scope.has(it.path));
+    let holder = |last: &Version| Some(inside().find(|it| it.says(last))?.path);
+    shared(&packages, scope).or_last(last, holder)
 }
 
 /// Whether nothing here is ever published.
-pub(super) fn is_private(texts: &BTreeMap<&str, &str>) -> bool {
+pub(super) fn is_private(texts: &Texts<'_>) -> bool {
     packages(texts).is_some_and(|(packages, _)| packages.iter().all(Package::is_private))
 }
 
-pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+pub(super) fn names(texts: &Texts<'_>, scope: &ReleaseScope) -> Vec<String> {
     let found = packages(texts).map(|(found, _)| found).unwrap_or_default();
-    found.iter().filter_map(|package| package.say("name")).collect()
+    let inside = found.iter().filter(|it| scope.has(it.path));
+    inside.filter_map(|package| package.say("name")).collect()
+}
+
+/// Whether the workspace at the top holds a package of the release.
+pub(super) fn holds(texts: &Texts<'_>, scope: &ReleaseScope) -> bool {
+    packages(texts).is_some_and(|(found, _)| found.iter().any(|it| scope.has(it.path)))
 }
 
 pub(super) fn edit(
-    texts: &BTreeMap<&str, &str>,
-    old: Option<&Version>,
-    new: &Version,
+    texts: &Texts<'_>,
+    scope: &ReleaseScope,
+    (old, new): (Option<&Version>, &Version),
     edits: &mut Edits,
 ) {
     if !texts.contains_key(ROOT) {
@@ -83,20 +92,23 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as JSON")));
-    let Some(old) = old.filter(|old| packages.iter().any(|package| package.says(old))) else {
-        match shared(&packages) {
+    let says = |old: &Version| packages.iter().any(|it| scope.has(it.path) && it.says(old));
+    let Some(old) = old.filter(|old| says(old)) else {
+        match shared(&packages, scope) {
             // Nothing is published from it.
             Shared::One(..) if packages.iter().all(Package::is_private) => {}
             shared => shared.told(ROOT, old, edits),
         }
         return;
     };
-    let moving = MovingPackages::of(&packages, old, new, edits);
+    let moving = MovingPackages::of(&packages, scope, (old, new), edits);
     let mut asks = false;
     for package in &packages {
         let mut places = moving.places(package.text, &package.object, package.path, edits);
         asks |= !places.is_empty();
-        places.extend(moving.own(package.text, &package.object));
+        if moving.directories.contains(directory_of(package.path)) {
+            places.extend(moving.own(package.text, &package.object));
+        }
         if let Some(text) = spliced(package.text, places) {
             edits.changed.insert(package.path.to_owned(), text);
         }
@@ -120,7 +132,7 @@ pub(super) fn edit(
 
 /// The root and the members of its workspace; and those that cannot be read. `None` without a root
 /// that can.
-fn packages<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Package<'a>>, Vec<&'a str>)> {
+fn packages<'a>(texts: &Texts<'a>) -> Option<(Vec<Package<'a>>, Vec<&'a str>)> {
     let (path, text) = texts.get_key_value(ROOT)?;
     let root = Package { path, text, object: object(text)? };
     let members = members(&root.object, texts.get(PNPM_WORKSPACE).copied());
@@ -153,21 +165,23 @@ fn members(root: &RawObject<'_>, pnpm: Option<&str>) -> Members {
     Members::new(inside, outside)
 }
 
-/// What the root says; where it only holds a workspace together, what its members say alike.
-fn shared<'a>(packages: &[Package<'a>]) -> Shared<'a> {
+/// What the root says; where it only holds a workspace together, or of a part of it, what the
+/// members say alike.
+fn shared<'a>(packages: &[Package<'a>], scope: &ReleaseScope) -> Shared<'a> {
     let root = &packages[0];
     let plain = |package: &Package<'a>| {
         let said = package.say("version").filter(|said| is_version(said))?;
         Some((Version::parse(&said).ok()?, package.path))
     };
-    let published =
-        |package: &&Package<'_>| package.object.contains_key("version") && !package.is_private();
+    let published = |it: &&Package<'_>| {
+        it.object.contains_key("version") && !it.is_private() && scope.has(it.path)
+    };
     let members: Vec<&Package<'a>> = packages[1..].iter().filter(published).collect();
     // A root that is never published often says what nobody goes by.
     let own = root.say("version");
     let counts = |member: &&Package<'a>| member.say("version") == own;
     let decides = !root.is_private() || members.is_empty() || members.iter().any(counts);
-    if root.object.contains_key("version") && decides {
+    if root.object.contains_key("version") && decides && scope.has(root.path) {
         let path = root.path;
         return plain(root).map_or(Shared::Unclear(path), |(said, path)| Shared::One(said, path));
     }
@@ -191,9 +205,14 @@ struct MovingPackages<'a> {
 }
 
 impl<'a> MovingPackages<'a> {
-    fn of(packages: &[Package<'a>], old: &'a Version, new: &'a Version, edits: &mut Edits) -> Self {
+    fn of(
+        packages: &[Package<'a>],
+        scope: &ReleaseScope,
+        (old, new): (&'a Version, &'a Version),
+        edits: &mut Edits,
+    ) -> Self {
         let mut moving = Self { names: BTreeSet::new(), directories: BTreeSet::new(), old, new };
-        for package in packages {
+        for package in packages.iter().filter(|it| scope.has(it.path)) {
             let Some(said) = package.say("version") else { continue };
             if said == old.to_string() {
                 moving.names.extend(package.say("name"));

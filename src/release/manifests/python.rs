@@ -16,7 +16,8 @@ use super::cargo::{plain_string, quoted};
 use super::members::Members;
 use super::pep508;
 use super::requirement::Outcome;
-use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
+use super::{Edits, Shared, Texts, directory_of, is_aside, own_version, spliced};
+use crate::core::policy::ReleaseScope;
 
 const ROOT: &str = "pyproject.toml";
 const LOCK: &str = "uv.lock";
@@ -79,23 +80,30 @@ impl Project<'_> {
 /// The version that the projects share, or that some of them have in common with the last release;
 /// and where it stands.
 pub(super) fn version<'a>(
-    texts: &BTreeMap<&'a str, &'a str>,
+    texts: &Texts<'a>,
+    scope: &ReleaseScope,
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (projects, _) = projects(texts)?;
-    let holder = |last: &Version| Some(projects.iter().find(|it| it.says(last))?.path);
-    shared(&projects).or_last(last, holder)
+    let inside = || projects.iter().filter(|it| scope.has(it.path));
+    let holder = |last: &Version| Some(inside().find(|it| it.says(last))?.path);
+    shared(inside()).or_last(last, holder)
 }
 
-pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+pub(super) fn names(texts: &Texts<'_>, scope: &ReleaseScope) -> Vec<String> {
     let found = projects(texts).map(|(found, _)| found).unwrap_or_default();
-    found.iter().filter_map(Project::name).collect()
+    found.iter().filter(|it| scope.has(it.path)).filter_map(Project::name).collect()
+}
+
+/// Whether the workspace at the top holds a package of the release.
+pub(super) fn holds(texts: &Texts<'_>, scope: &ReleaseScope) -> bool {
+    projects(texts).is_some_and(|(found, _)| found.iter().any(|it| scope.has(it.path)))
 }
 
 pub(super) fn edit(
-    texts: &BTreeMap<&str, &str>,
-    old: Option<&Version>,
-    new: &Version,
+    texts: &Texts<'_>,
+    scope: &ReleaseScope,
+    (old, new): (Option<&Version>, &Version),
     edits: &mut Edits,
 ) {
     if !texts.contains_key(ROOT) {
@@ -106,23 +114,27 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
-    for project in projects.iter().filter(|project| project.is_dynamic()) {
+    let inside = || projects.iter().filter(|it| scope.has(it.path));
+    for project in inside().filter(|project| project.is_dynamic()) {
         let path = project.path;
         edits.left.push(format!("`{path}` takes its version from elsewhere (`dynamic`)"));
     }
-    let Some(old) = old.filter(|old| projects.iter().any(|project| project.says(old))) else {
-        shared(&projects).told(ROOT, old, edits);
+    let Some(old) = old.filter(|old| inside().any(|project| project.says(old))) else {
+        shared(inside()).told(ROOT, old, edits);
         return;
     };
     let Some(spelled) = pep440(new) else {
         edits.left.push(format!("`{ROOT}`: Python knows no version {new}"));
         return;
     };
-    let moving: Vec<&Project<'_>> = projects.iter().filter(|it| it.says(old)).collect();
+    let moving: Vec<&Project<'_>> = inside().filter(|it| it.says(old)).collect();
     let names: BTreeSet<String> =
         moving.iter().filter_map(|it| Some(pep508::canonical(&it.name()?))).collect();
     for project in &projects {
-        let places = places(project, &names, (old, &spelled), edits);
+        let mut places = asked(project, &names, (old, &spelled), edits);
+        if scope.has(project.path) {
+            places.extend(own(project, (old, &spelled), edits));
+        }
         if let Some(text) = spliced(project.text, places) {
             edits.changed.insert(project.path.to_owned(), text);
         }
@@ -133,11 +145,9 @@ pub(super) fn edit(
     }
 }
 
-/// What moves in one project: its own version, where tools keep it, and what it asks of those that
-/// move.
-fn places(
+/// A project's own version, and where tools keep it.
+fn own(
     project: &Project<'_>,
-    names: &BTreeSet<String>,
     (old, spelled): (&Version, &str),
     edits: &mut Edits,
 ) -> Vec<(Range<usize>, String)> {
@@ -155,6 +165,17 @@ fn places(
     }
     let kept = project.kept_by_tools().filter_map(said).filter(|(said, _)| said == old);
     places.extend(kept.map(|(_, place)| (place, spelled.to_owned())));
+    places
+}
+
+/// What a project asks of those that move.
+fn asked(
+    project: &Project<'_>,
+    names: &BTreeSet<String>,
+    (old, spelled): (&Version, &str),
+    edits: &mut Edits,
+) -> Vec<(Range<usize>, String)> {
+    let mut places = Vec::new();
     let read = |text: &str| pep440_rs::Version::from_str(text).ok();
     let Some((old, new)) = pep440(old).and_then(|old| read(&old)).zip(read(spelled)) else {
         return places;
@@ -177,7 +198,7 @@ fn places(
 
 /// The root and the members of its workspace; and those that cannot be read. `None` without a root
 /// that can.
-fn projects<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Project<'a>>, Vec<&'a str>)> {
+fn projects<'a>(texts: &Texts<'a>) -> Option<(Vec<Project<'a>>, Vec<&'a str>)> {
     let read = |path: &'a str, text: &'a str| {
         Some(Project { path, text, document: Document::parse(text).ok()? })
     };
@@ -205,7 +226,10 @@ fn projects<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Project<'a>>,
 }
 
 /// What the root says; where it only holds a workspace together, what its members say alike.
-fn shared<'a>(projects: &[Project<'a>]) -> Shared<'a> {
+fn shared<'a, 'p>(projects: impl Iterator<Item = &'p Project<'a>>) -> Shared<'a>
+where
+    'a: 'p,
+{
     let mut versions: BTreeMap<Version, &'a str> = BTreeMap::new();
     for project in projects {
         for item in project.versions() {

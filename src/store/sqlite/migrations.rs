@@ -11,7 +11,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (
@@ -22,6 +22,7 @@ const STEPS: [(&str, &str); 7] = [
     ("abandoned", include_str!("../../../migrations/sqlite/0005_abandoned.sql")),
     ("judged", include_str!("../../../migrations/sqlite/0006_judged.sql")),
     ("check results", include_str!("../../../migrations/sqlite/0007_check_results.sql")),
+    ("packages", include_str!("../../../migrations/sqlite/0008_packages.sql")),
 ];
 
 /// All of them, in order.
@@ -67,6 +68,7 @@ mod tests {
             "e28547437c549e5d",
             "00b3729af1181c50",
             "07c997ef1faf18f6",
+            "725769a5ce19f2b1",
         ];
         assert_eq!(digests, released);
     }

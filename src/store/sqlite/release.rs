@@ -33,12 +33,13 @@ async fn insert(
         return Err(StoreError::AlreadyDone);
     }
     sqlx::query(
-        "INSERT INTO releases (id, repo, base, pull, turn, state, version, created, updated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
+        "INSERT INTO releases (id, repo, base, package, pull, turn, state, version, created, updated)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8)",
     )
     .bind(release.id.as_str())
     .bind(release.repo.repo_id.0.cast_signed())
     .bind(release.base.as_str())
+    .bind(release.order.package.as_deref().unwrap_or_default())
     .bind(pull_number(release))
     .bind(turn(release))
     .bind(to_json("a release", release)?)

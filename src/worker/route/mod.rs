@@ -159,7 +159,7 @@ async fn command(
         Verb::Approve => approve(ctx, asked, &command.request).await,
         Verb::Go => go(ctx, asked, &command.request, (said_at, has)).await,
         Verb::Override => override_rule(ctx, asked, &command.request, has).await,
-        Verb::Release => release_command(ctx, asked, &command.request, has).await,
+        Verb::Release => release_command(ctx, asked, command.clone(), has).await,
         Verb::Retry => retry(ctx, asked, command, has).await,
         Verb::Update => update(ctx, asked).await,
         Verb::Revert => revert(ctx, asked, command).await,

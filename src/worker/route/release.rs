@@ -3,14 +3,14 @@
 //! Invariants: of one branch at most one release is under way and one waits; another order is taken
 //! up by the one that still can; a hint only queues a look.
 
-use crate::core::command::Verb;
+use crate::core::command::{Command, Verb};
 use crate::core::event::{CommandEvent, SaidIn, Touched};
 use crate::core::github::{RepoRef, Role};
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
-use crate::core::policy::{ReleaseOn, Rules};
+use crate::core::policy::{ReleaseOn, Rules, ScopeError, ScopedRules};
 use crate::core::release::{
-    Bump, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage, ReleaseStep,
+    Bump, Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage, ReleaseStep,
 };
 use crate::core::report;
 use crate::core::report::release::{self as words, ReleaseReply, Withdrawn};
@@ -26,14 +26,16 @@ const SHOWN: u32 = 5;
 /// So far back a failed one is looked for.
 const LOOKED_BACK: u32 = 20;
 
-/// `release [major|minor|patch|VERSION]`, `release status`, `release retry`, `release yank VERSION`.
+/// `release [major|minor|patch|VERSION]`, `release status`, `release retry`, `release yank VERSION`,
+/// each of one package where there are several.
 pub(in crate::worker) async fn release_command(
     ctx: &Context,
     asked: &CommandEvent,
-    said: &str,
+    command: Command,
     has: Role,
 ) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
+    let Command { request: said, package, .. } = command;
     let word = said.split_whitespace().next();
     if word == Some("status") {
         let last = ctx.store.last_releases(asked.repo.repo_id, SHOWN).await?;
@@ -41,19 +43,20 @@ pub(in crate::worker) async fn release_command(
         return Ok(reply(asked, words::status_reply(&last, &ctx.release_report_context())));
     }
     let (default, rules) = release_rules(ctx, &asked.repo).await?;
-    let needed = match &rules {
-        Ok(rules) => Role::from(rules.approval.role),
-        Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(why) => return Ok(reply(asked, words::refusal(&why, prefix))),
     };
+    let needed = Role::from(rules.approval.role);
     if has < needed {
         return Ok(reply(asked, words::answer(&ReleaseReply::NeedsRole { needed, has }, prefix)));
     }
     let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let bump = match word {
-        Some("retry") => return retry_release(ctx, asked, &base).await,
+        Some("retry") => return retry_release(ctx, asked, &base, package.as_deref()).await,
         Some("yank") => {
             let version = said.split_whitespace().nth(1).unwrap_or_default();
-            return withdraw(ctx, asked, rules.ok().as_ref(), version).await;
+            return withdraw(ctx, asked, &rules, (package.as_deref(), version)).await;
         }
         None => None,
         Some(word) => match word.parse::<Bump>() {
@@ -64,6 +67,12 @@ pub(in crate::worker) async fn release_command(
             }
         },
     };
+    let scoped = match rules.release.of_package(package.as_deref()) {
+        Ok(scoped) => scoped,
+        Err(which) => {
+            return Ok(reply(asked, words::refusal(&Refusal::WhichPackage(which), prefix)));
+        }
+    };
     let order = ReleaseOrder {
         by_id: asked.by.id,
         login: asked.by.login.clone(),
@@ -71,6 +80,7 @@ pub(in crate::worker) async fn release_command(
         comment_id: asked.comment_id(),
         bump,
         on_merge: false,
+        package: scoped.scope.package,
     };
     order_release(ctx, &asked.repo, asked.number, &base, order, &asked.key).await
 }
@@ -79,32 +89,44 @@ pub(in crate::worker) async fn release_command(
 async fn withdraw(
     ctx: &Context,
     asked: &CommandEvent,
-    rules: Option<&Rules>,
-    said: &str,
+    rules: &Rules,
+    (package, said): (Option<&str>, &str),
 ) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
-    let unknown = || {
-        let said = said.to_owned();
-        reply(asked, words::answer(&ReleaseReply::NotReleased { said }, prefix))
-    };
-    let Some(rules) = rules else { return Ok(unknown()) };
+    let mut all = rules.release.of_all();
+    if let Some(package) = package {
+        all.retain(|it| it.scope.package.as_deref() == Some(package));
+    }
     let tags = ctx.forge.tags(&asked.repo).await?;
     // As people write it: with what stands around it in a tag, or without.
-    let by_version = rules.release.tag_of(said);
-    let is_it = |tag: &&Tag| tag.name == said || Some(&tag.name) == by_version.as_ref();
-    let Some(tag) = tags.iter().find(is_it).filter(|_| !said.is_empty()) else {
-        return Ok(unknown());
+    let mut found: Vec<(&ScopedRules, &Tag)> = Vec::new();
+    for scoped in all.iter().filter(|_| !said.is_empty()) {
+        let by_version = scoped.rules.tag_of(said);
+        let whole = |tag: &Tag| tag.name == said && !scoped.is_tag_of_another(said);
+        let is_it = |tag: &&Tag| whole(tag) || Some(&tag.name) == by_version.as_ref();
+        found.extend(tags.iter().find(is_it).map(|tag| (scoped, tag)));
+    }
+    let (scoped, tag) = match found.as_slice() {
+        [one] => *one,
+        [] => {
+            let said = said.to_owned();
+            return Ok(reply(asked, words::answer(&ReleaseReply::NotReleased { said }, prefix)));
+        }
+        several => {
+            let known = several.iter().filter_map(|(it, _)| it.scope.package.clone()).collect();
+            let which = Refusal::WhichPackage(ScopeError { said: None, known });
+            return Ok(reply(asked, words::refusal(&which, prefix)));
+        }
     };
-    let (start, end) = rules.release.tag.split_once("{version}").unwrap_or_default();
-    let version = tag.name.strip_prefix(start).and_then(|it| it.strip_suffix(end));
-    let names = packages_at(ctx, &asked.repo, &tag.commit.sha).await?;
+    let version = scoped.version_in(&tag.name).map(|version| version.to_string());
+    let names = packages_at(ctx, &asked.repo, &tag.commit.sha, scoped.scope.clone()).await?;
     let repository = format!("{}/{}", ctx.forge.web_address(), asked.repo.name);
     let of = Withdrawn {
-        version: version.unwrap_or(&tag.name),
+        version: version.as_deref().unwrap_or(&tag.name),
         tag: &tag.name,
         repository: &repository,
         names: &names,
-        targets: &rules.release.targets,
+        targets: &scoped.rules.targets,
     };
     Ok(reply(asked, words::how_to_withdraw(&of, prefix)))
 }
@@ -123,10 +145,16 @@ pub(in crate::worker) async fn release_on_merge(
     let (default, rules) = release_rules(ctx, repo).await?;
     let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let into_default = stored.machine.base().is_some_and(|it| it.branch == base);
-    let wanted = rules.is_ok_and(|rules| rules.release.on == ReleaseOn::Merge);
-    if !wanted || !into_default {
-        return Ok(TaskOutcome::Done);
-    }
+    let rules = rules.ok().filter(|it| into_default && it.release.on == ReleaseOn::Merge);
+    let Some(rules) = rules else { return Ok(TaskOutcome::Done) };
+    // A merge that changes several packages does not say which is to be released.
+    let files = match rules.release.packages.is_empty() {
+        true => Vec::new(),
+        false => ctx.forge.files_of(repo, number).await?,
+    };
+    let mut touched = rules.release.of_all();
+    touched.retain(|it| it.scope.is_whole() || files.iter().any(|path| it.scope.has(path)));
+    let Ok([scoped]) = <[ScopedRules; 1]>::try_from(touched) else { return Ok(TaskOutcome::Done) };
     let order = ReleaseOrder {
         by_id: stored.machine.order.by_id,
         login: stored.machine.order.login.clone(),
@@ -134,6 +162,7 @@ pub(in crate::worker) async fn release_on_merge(
         comment_id: None,
         bump: None,
         on_merge: true,
+        package: scoped.scope.package,
     };
     let key = format!("{}/merged/{number}/release", repo.repo_id);
     order_release(ctx, repo, number, &base, order, &key).await
@@ -165,7 +194,7 @@ pub(in crate::worker) async fn failed_release_merged(
     });
     let Some(Stored { machine: release, .. }) = failed else { return Ok(TaskOutcome::Done) };
     let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
-    if open.iter().any(|it| it.machine.base == release.base && it.machine.is_live()) {
+    if open.iter().any(|it| it.machine.is_in_line_with(&release) && it.machine.is_live()) {
         return Ok(TaskOutcome::Done);
     }
     let look = Task::Release { release_id: release.id, step: ReleaseStep::Look };
@@ -237,8 +266,10 @@ async fn order_release(
     key: &str,
 ) -> Result<TaskOutcome, WorkError> {
     let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
-    let here: Vec<&Stored<Release>> =
-        open.iter().filter(|stored| stored.machine.base == *base).collect();
+    let in_line = |it: &&Stored<Release>| {
+        it.machine.base == *base && it.machine.order.package == order.package
+    };
+    let here: Vec<&Stored<Release>> = open.iter().filter(in_line).collect();
     let live = here.iter().find(|stored| stored.machine.is_live());
     let waiting = here.iter().find(|stored| stored.machine.stage == ReleaseStage::Queued);
     let answered = |answer: &ReleaseReply, mut commit: Commit| {
@@ -286,14 +317,18 @@ async fn retry_release(
     ctx: &Context,
     asked: &CommandEvent,
     base: &Branch,
+    package: Option<&str>,
 ) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
     let last = ctx.store.last_releases(asked.repo.repo_id, LOOKED_BACK).await?;
-    let here = || last.iter().filter(|stored| stored.machine.base == *base);
-    if here().any(|stored| stored.machine.is_live()) {
+    let named = |it: &Release| package.is_none() || it.order.package.as_deref() == package;
+    let here = || last.iter().filter(|it| it.machine.base == *base && named(&it.machine));
+    let over = here().find(|stored| stored.machine.is_done());
+    let in_line =
+        |it: &Release| over.is_none_or(|over| it.is_in_line_with(&over.machine)) && it.is_live();
+    if here().any(|stored| in_line(&stored.machine)) {
         return Ok(reply(asked, words::answer(&ReleaseReply::RetryLater, prefix)));
     }
-    let over = here().find(|stored| stored.machine.is_done());
     let failed = over
         .filter(|it| matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. })))
         .and_then(|it| advanced(it, &ReleaseFact::Retried { by: asked.by.login.clone() }));
@@ -391,6 +426,7 @@ mod tests {
             comment_id: None,
             bump: None,
             on_merge: false,
+            package: None,
         };
         let name = "acme/widgets".parse().unwrap();
         let repo = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };

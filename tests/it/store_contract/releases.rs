@@ -18,6 +18,7 @@ fn release(n: u64, base: &str) -> Release {
         comment_id: Some(CommentId(n)),
         bump: Some("minor".parse().unwrap()),
         on_merge: false,
+        package: None,
     };
     Release::new(id(n), repo(RepoId(1)), Number(n), base.parse().unwrap(), order)
 }
@@ -48,16 +49,21 @@ pub(super) async fn one_release_is_under_way_on_a_branch_and_one_may_wait(memory
     write(&store, Write::New(second.clone())).await.expect("one may wait");
     conflict(write(&store, Write::Change(live(&second), 1)).await);
     write(&store, Write::New(live(&release(3, "develop")))).await.expect("another branch");
+    let mut package = live(&release(5, "main"));
+    package.order.package = Some("core".into());
+    write(&store, Write::New(package.clone())).await.expect("a package beside it");
+    package.id = id(6);
+    conflict(write(&store, Write::New(package)).await);
     let elsewhere = Release { repo: repo(RepoId(2)), ..live(&release(4, "main")) };
     write(&store, Write::New(elsewhere)).await.expect("another repository");
     let open = store.open_releases(Some(RepoId(1))).await.unwrap();
-    assert_eq!(names(&open), [&id(1), &id(2), &id(3)]);
+    assert_eq!(names(&open), [&id(1), &id(2), &id(3), &id(5)]);
     let everywhere = store.open_releases(None).await.unwrap();
-    assert_eq!(names(&everywhere), [&id(1), &id(2), &id(3), &id(4)]);
+    assert_eq!(names(&everywhere), [&id(1), &id(2), &id(3), &id(5), &id(4)]);
     write(&store, Write::Change(over(&first), 2)).await.unwrap();
     write(&store, Write::Change(live(&second), 1)).await.expect("its turn came");
     let open = store.open_releases(Some(RepoId(1))).await.unwrap();
-    assert_eq!(names(&open), [&id(2), &id(3)]);
+    assert_eq!(names(&open), [&id(2), &id(3), &id(5)]);
 }
 
 pub(super) async fn a_release_changes_from_the_version_that_was_read(memory: Memory) {

@@ -202,6 +202,7 @@ const FILLED: &[(i64, &str)] = &[
     (5, include_str!("filled_0005.sql")),
     (6, include_str!("filled_0006.sql")),
     (7, include_str!("filled_0007.sql")),
+    (8, include_str!("filled_0008.sql")),
 ];
 
 #[tokio::test]

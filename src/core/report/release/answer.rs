@@ -2,7 +2,6 @@
 //!
 //! Invariants: each says what is there instead, and the next step.
 
-use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::github::Role;
 use crate::core::id::Number;
 use crate::core::policy::RULES_PATH;
@@ -50,7 +49,7 @@ pub fn answer(answer: &ReleaseReply, prefix: &str) -> String {
         }
         ReleaseReply::Edited { pull } => format!(
             "{} holds edits of people, and nothing of theirs is overwritten. Change the version in \
-             its `{CHANGELOG_PATH}` and manifests by hand, or close it and comment \
+             its changelog and manifests by hand, or close it and comment \
              `{prefix} release` again.",
             shown(pull)
         ),

@@ -2,9 +2,8 @@
 //!
 //! Invariants: each says the next step.
 
-use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::Number;
-use crate::core::policy::RULES_PATH;
+use crate::core::policy::{RULES_PATH, ScopeError};
 use crate::core::release::Refusal;
 use crate::core::release_tools::FoundTool;
 use crate::core::text::{boxed, inline, listed};
@@ -14,6 +13,7 @@ use super::code;
 /// Why no version is made, and what to do.
 pub fn refusal(why: &Refusal, prefix: &str) -> String {
     match why {
+        Refusal::WhichPackage(which) => which_package(which, prefix),
         Refusal::NotHigher { version, last } => format!(
             "{version} does not come after {last}, the last release. Name a higher one, or leave it \
              to the commits: `{prefix} release`."
@@ -28,7 +28,7 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
             inline(version, 60)
         ),
         Refusal::InChangelog { version } => format!(
-            "`{CHANGELOG_PATH}` has a section for {version} already, though it was not released. If \
+            "The changelog has a section for {version} already, though it was not released. If \
              its release failed: `{prefix} release retry`. Else name a higher version."
         ),
         Refusal::BadConfig { problem } => format!(
@@ -82,6 +82,22 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
             format!("There is no commit on `{branch}`, so there is nothing to release.")
         }
     }
+}
+
+/// Which package is meant is not known.
+fn which_package(ScopeError { said, known }: &ScopeError, prefix: &str) -> String {
+    let Some(first) = known.first() else {
+        return format!(
+            "This repository has one version for all of it: `{prefix} release`, without a package. \
+             Packages with versions of their own are `[[release.packages]]` in `{RULES_PATH}`."
+        );
+    };
+    let known = listed(known.iter().map(|name| code(name)));
+    let what = match said {
+        Some(said) => format!("There is no package {} here", inline(said, 60)),
+        None => "The packages of this repository have versions of their own".to_owned(),
+    };
+    format!("{what}. Say which, of {known}: `{prefix} release package={first}`.")
 }
 
 /// Another tool makes the releases, as the rules say.

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
+use crate::core::policy::ReleaseScope;
 use crate::core::release_tools::{FoundTool, find_tool};
 use crate::release::manifests::{self, Edits, FileSet};
 use crate::release::mentions;
@@ -28,6 +28,8 @@ const MOST_NAMED: usize = 8;
 
 /// The files at the base, and which of them are executable.
 pub(super) struct There {
+    /// What is released of them.
+    pub(super) scope: ReleaseScope,
     pub(super) files: FileSet,
     pub(super) executable: BTreeSet<String>,
     /// The manifests that were not read, as they are too large or too many.
@@ -60,18 +62,19 @@ pub(super) async fn files_at(
     ctx: &Context,
     repo: &RepoRef,
     base: &Sha,
+    scope: ReleaseScope,
 ) -> Result<There, WorkError> {
     let mirror = ctx.mirror_of(repo, base).await?;
     let entries = mirror.list(base).await?;
     let reading = move || {
-        let (chosen, left_out) = chosen(&entries);
+        let (chosen, left_out) = chosen(&entries, &scope);
         let mut files = FileSet::new();
         read(&mirror, &chosen, |path, bytes| {
             files.insert(path, bytes);
         })?;
         let executable = chosen.iter().filter(|it| matches!(it.mode, EntryMode::Executable));
         let executable = executable.map(|it| name_of(it)).collect();
-        Ok::<_, MirrorError>(There { files, executable, left_out, mirror, entries })
+        Ok::<_, MirrorError>(There { scope, files, executable, left_out, mirror, entries })
     };
     Ok(blocking(reading).await??)
 }
@@ -84,13 +87,16 @@ pub(super) async fn also_said_in(
     version: &str,
 ) -> Result<Vec<String>, WorkError> {
     let (there, changed, version) = (Arc::clone(there), edits.changed.clone(), version.to_owned());
-    let mut names = manifests::names(&there.files);
+    let mut names = manifests::names(&there.files, &there.scope);
     names.insert(repo.name.name().to_lowercase());
     let searching = move || {
         let mut bytes = 0;
         let is_searched = |entry: &&TreeEntry| {
             let path = name_of(entry);
-            is_file(entry) && !changed.contains_key(&path) && mentions::is_read(&path, entry.size)
+            is_file(entry)
+                && there.scope.has(&path)
+                && !changed.contains_key(&path)
+                && mentions::is_read(&path, entry.size)
         };
         let mut searched: Vec<&TreeEntry> = there.entries.iter().filter(is_searched).collect();
         searched.sort_by_key(|entry| depth(entry));
@@ -139,17 +145,18 @@ fn read(
 }
 
 /// The changelog, and as many manifests as are read, those nearest to the top first.
-fn chosen(entries: &[TreeEntry]) -> (Vec<&TreeEntry>, LeftOut) {
+fn chosen<'a>(entries: &'a [TreeEntry], scope: &ReleaseScope) -> (Vec<&'a TreeEntry>, LeftOut) {
+    let changelog = scope.changelog();
     let is_wanted = |entry: &&TreeEntry| {
         let path = name_of(entry);
-        is_file(entry) && (path == CHANGELOG_PATH || manifests::is_wanted(&path))
+        is_file(entry) && (path == changelog || manifests::is_wanted(&path, scope))
     };
     let wanted = entries.iter().filter(is_wanted);
     let (mut wanted, large): (Vec<&TreeEntry>, Vec<&TreeEntry>) =
         wanted.partition(|entry| entry.size <= LARGEST_FILE);
     wanted.sort_by_key(|entry| {
         let aside = manifests::is_aside(&name_of(entry));
-        (entry.path != CHANGELOG_PATH.as_bytes(), aside, depth(entry))
+        (entry.path != changelog.as_bytes(), aside, depth(entry))
     });
     let mut bytes = 0;
     let fits = |entry: &&&TreeEntry| {
@@ -194,7 +201,7 @@ mod tests {
         let mut entries: Vec<TreeEntry> = deep.chain(top).map(entry).collect();
         let lock = TreeEntry { size: LARGEST_FILE + 1, ..entry("package-lock.json".to_owned()) };
         entries.push(lock);
-        let (chosen, left_out) = chosen(&entries);
+        let (chosen, left_out) = chosen(&entries, &ReleaseScope::default());
         let paths: Vec<&[u8]> = chosen.iter().map(|entry| &*entry.path).collect();
         assert_eq!(paths[..3], [&b"CHANGELOG.md"[..], b"Cargo.lock", b"Cargo.toml"]);
         let too_large = vec!["package-lock.json".to_owned()];

@@ -6,10 +6,11 @@
 
 use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved, Stance, Vote};
 use crate::core::event::SKIP_LABEL;
+use crate::core::fault::ErrorKind;
 use crate::core::flagged::flagged;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::job::MergeTerms;
-use crate::core::policy::{MergeOn, Rules};
+use crate::core::policy::{MergeOn, RULES_PATH, Rules};
 use crate::core::release::{Blocked, Merged, Release, ReleaseFact, ReleaseStep};
 use crate::core::release_gate::is_the_runs_own;
 use crate::core::task::Task;
@@ -215,8 +216,13 @@ async fn flagged_at(
         return Ok(Vec::new());
     }
     let (forge, repo) = (&ctx.forge, &release.repo);
+    let scoped = rules.release.of_package(release.order.package.as_deref());
+    let scoped = scoped.map_err(|_| WorkError {
+        kind: ErrorKind::Permanent,
+        text: format!("`[[release.packages]]` in `{RULES_PATH}` has no such package any more"),
+    })?;
     let tags = forge.tags(repo).await?;
-    let history = forge.release_history(repo, &rules.release, &tags, head, None).await?;
+    let history = forge.release_history(repo, &scoped, &tags, head, None).await?;
     Ok(flagged(&history.since, &planned(release)?.version, &path_rules(rules)?))
 }
 
@@ -238,6 +244,13 @@ pub(in crate::worker) async fn in_the_way(
             "it changes {path}, and a release leaves everything in .github alone: take that \
              out of the branch"
         );
+        return Ok(Some(Blocked::InTheWay { why }));
+    }
+    let changes = rules.release.of_change(&files).map(|it| it.scope.package);
+    if changes.as_ref() != Ok(&release.order.package) {
+        let why = "a release changes the changelog of its own package and of no other: take the \
+                   others' out of the branch"
+            .to_owned();
         return Ok(Some(Blocked::InTheWay { why }));
     }
     let wake = Task::Release { release_id: release.id.clone(), step: ReleaseStep::Look };

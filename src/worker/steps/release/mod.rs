@@ -19,7 +19,7 @@ use crate::core::github::RepoRef;
 use crate::core::id::{ReleaseId, Sha};
 use crate::core::machine::OnFailure;
 use crate::core::path_rules::PathRules;
-use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::policy::{RULES_PATH, ReleaseScope, Rules};
 use crate::core::release::{
     Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseFactKind, ReleaseStage, ReleaseStep,
     VersionPlan,
@@ -131,8 +131,10 @@ pub(in crate::worker) async fn packages_at(
     ctx: &Context,
     repo: &RepoRef,
     at: &Sha,
+    scope: ReleaseScope,
 ) -> Result<PackageNames, WorkError> {
-    Ok(package_names(&files::files_at(ctx, repo, at).await?.files))
+    let there = files::files_at(ctx, repo, at, scope).await?;
+    Ok(package_names(&there.files, &there.scope))
 }
 
 /// The repository's own additions to the paths that people should look at.

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use semver::Version;
 
-use crate::core::changelog::{self, CHANGELOG_PATH};
+use crate::core::changelog;
 use crate::core::flagged::flagged;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
 use crate::core::kind::Kind;
 use crate::core::leak::SecretsBefore;
-use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
+use crate::core::policy::{RULES_PATH, ReleaseScope, ReleaseWith, Rules, ScopedRules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::core::text::without_numbers;
-use crate::forge::{BranchHead, LastRelease, ListedCommit};
+use crate::forge::{BranchHead, LastRelease, ListedCommit, ReleaseHistory, Tag};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
@@ -36,33 +36,21 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     let orders = release.orders;
     let refused = |why| Ok(ReleaseFact::Refused { orders, why });
-    let rules = match rules_that_allow(ctx, release).await? {
-        Ok(rules) => rules,
+    let found = match found(ctx, release).await? {
+        Ok(found) => found,
         Err(why) => return refused(why),
     };
-    let forge = &ctx.forge;
-    let BranchHead::At(base) = forge.branch_head(&release.repo, &release.base).await? else {
-        return refused(Refusal::NoCommit { branch: release.base.clone() });
-    };
-    let there = files_at(ctx, &release.repo, &base).await?;
-    if let Some(why) = with_another_tool(ctx, release, rules.release.with, &there).await? {
-        return refused(why);
-    }
-    let tags = forge.tags(&release.repo).await?;
-    let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
+    let ReleaseBase { rules, scoped, base, there, tags, history } = found;
     let (last, last_unknown) = (history.last, history.unknown.is_some());
-    if let Some(why) = history.unknown.filter(|_| !release.order.names_version()) {
-        return refused(why);
-    }
-    let commits = commits_since(ctx, release, last.as_ref(), &base).await?;
+    let commits = commits_since(ctx, release, &scoped.scope, (last.as_ref(), &base)).await?;
     let last_tag = last.as_ref().map(|last| last.tag.clone());
     let changes = without_reverted(changes(ctx, &release.repo, commits).await?);
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
-    let there = Arc::new(there);
     let (read, was) = (Arc::clone(&there), last.as_ref().map(|last| last.version.clone()));
-    let manifest = blocking(move || manifests::current(&read.files, was.as_ref())).await?;
+    let manifest =
+        blocking(move || manifests::current(&read.files, &read.scope, was.as_ref())).await?;
     let before = Before {
         last: last.as_ref().map(|last| &last.version),
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
@@ -72,28 +60,30 @@ pub(in crate::worker) async fn run(
     let is = |it: &str, tag: &str| it == tag || Some(it) == tag.strip_suffix(".0");
     let taken = |tag: &str| tags.iter().any(|it| is(&it.name, tag));
     let bump = release.order.bump.as_ref();
-    let next = match next(before, bump, |version| rules.release.tag_of(version), taken) {
+    let next = match next(before, bump, |version| scoped.rules.tag_of(version), taken) {
         Ok(next) => next,
         Err(why) => return refused(why),
     };
     let version = next.version.to_string();
-    if there.text(CHANGELOG_PATH).is_some_and(|text| changelog::has(text, &version)) {
+    let log = scoped.scope.changelog();
+    if there.text(&log).is_some_and(|text| changelog::has(text, &version)) {
         return refused(Refusal::InChangelog { version });
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
     let old = manifest.map(|(old, _)| old);
     let moves_from = old.as_ref().map(Version::to_string);
-    let edits = blocking(move || manifests::with_version(&read.files, old.as_ref(), &new)).await?;
+    let edits = blocking(move || edited(&read, old.as_ref(), &new)).await?;
     let released = last.as_ref().map(|last| last.version.to_string());
     let behind = moves_from.as_deref().or(released.as_deref()).filter(|old| *old != version);
     let left = by_hand(&there, &release.repo, &edits, behind).await?;
-    let files = [CHANGELOG_PATH.to_owned()].into_iter().chain(edits.changed.into_keys()).collect();
+    let files = [log.clone()].into_iter().chain(edits.changed.into_keys()).collect();
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
         base,
-        tag: rules.release.tag_of(&version).unwrap_or_default(),
+        tag: scoped.rules.tag_of(&version).unwrap_or_default(),
         version,
+        scope: scoped.scope,
         last: last_tag,
         last_unknown,
         moves_from,
@@ -105,10 +95,50 @@ pub(in crate::worker) async fn run(
         fixes,
         flagged,
         merge_on: rules.merge.on,
-        targets: rules.release.targets,
+        targets: scoped.rules.targets,
         checks: None,
     };
     Ok(ReleaseFact::Planned { orders, plan })
+}
+
+/// What a plan is made from.
+struct ReleaseBase {
+    rules: Rules,
+    scoped: ScopedRules,
+    /// The commit that it is made on.
+    base: Sha,
+    there: Arc<There>,
+    tags: Vec<Tag>,
+    history: ReleaseHistory,
+}
+
+/// Reads it, unless there is a reason not to release.
+async fn found(
+    ctx: &Context,
+    release: &Release,
+) -> Result<Result<ReleaseBase, Refusal>, WorkError> {
+    let rules = match rules_that_allow(ctx, release).await? {
+        Ok(rules) => rules,
+        Err(why) => return Ok(Err(why)),
+    };
+    let scoped = match rules.release.of_package(release.order.package.as_deref()) {
+        Ok(scoped) => scoped,
+        Err(which) => return Ok(Err(Refusal::WhichPackage(which))),
+    };
+    let (forge, repo) = (&ctx.forge, &release.repo);
+    let BranchHead::At(base) = forge.branch_head(repo, &release.base).await? else {
+        return Ok(Err(Refusal::NoCommit { branch: release.base.clone() }));
+    };
+    let there = Arc::new(files_at(ctx, repo, &base, scoped.scope.clone()).await?);
+    if let Some(why) = with_another_tool(ctx, release, rules.release.with, &there).await? {
+        return Ok(Err(why));
+    }
+    let tags = forge.tags(repo).await?;
+    let history = forge.release_history(repo, &scoped, &tags, &base, None).await?;
+    if let Some(why) = history.unknown.as_ref().filter(|_| !release.order.names_version()) {
+        return Ok(Err(why.clone()));
+    }
+    Ok(Ok(ReleaseBase { rules, scoped, base, there, tags, history }))
 }
 
 /// What people have to do by hand. `behind` is the version before, unless that is the one that is
@@ -125,15 +155,16 @@ async fn by_hand(
     if *too_many > 0 {
         left.push(format!("{too_many} more manifests, which are too many to read them all"));
     }
-    let log = there.text(CHANGELOG_PATH).filter(|text| !text.trim().is_empty());
+    let path = there.scope.changelog();
+    let log = there.text(&path).filter(|text| !text.trim().is_empty());
     if log.is_some_and(|text| changelog::first_section(text).is_none()) {
         left.push(format!(
-            "`{CHANGELOG_PATH}` has no heading with a version, so the new section stands at its end"
+            "`{path}` has no heading with a version, so the new section stands at its end"
         ));
     }
-    if there.text(CHANGELOG_PATH).is_some_and(section::has_unreleased_notes) {
+    if there.text(&path).is_some_and(section::has_unreleased_notes) {
         left.push(format!(
-            "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
+            "`{path}` has notes under *Unreleased*: move those of this version by hand"
         ));
     }
     if let Some(version) = behind {
@@ -142,23 +173,27 @@ async fn by_hand(
     Ok(left)
 }
 
+/// The manifests with another version.
+fn edited(there: &There, old: Option<&Version>, new: &Version) -> Edits {
+    manifests::with_version(&there.files, &there.scope, old, new)
+}
+
 /// The files of a plan, whole, and whether each is executable.
 pub(in crate::worker) async fn planned_files(
     ctx: &Context,
     release: &Release,
     plan: &VersionPlan,
 ) -> Result<PlannedFiles, WorkError> {
-    let there = files_at(ctx, &release.repo, &plan.base).await?;
+    let there = files_at(ctx, &release.repo, &plan.base, plan.scope.clone()).await?;
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let there = Arc::new(there);
     let read = Arc::clone(&there);
     let old = plan.moves_from.as_deref().and_then(|old| Version::parse(old).ok());
-    let edits =
-        blocking(move || manifests::with_version(&read.files, old.as_ref(), &version)).await?;
+    let edits = blocking(move || edited(&read, old.as_ref(), &version)).await?;
     let mut changed = edits.changed;
-    let log =
-        section::with_section(there.text(CHANGELOG_PATH), &plan.version, &plan.date, &plan.notes);
-    changed.insert(CHANGELOG_PATH.to_owned(), log);
+    let path = plan.scope.changelog();
+    let log = section::with_section(there.text(&path), &plan.version, &plan.date, &plan.notes);
+    changed.insert(path, log);
     let files = changed.into_iter().map(|(path, text)| {
         let executable = there.executable.contains(&path);
         (path, executable, text.into_bytes())
@@ -175,10 +210,11 @@ pub(in crate::worker) async fn version_at(
     head: &Sha,
 ) -> Result<Option<(String, String)>, WorkError> {
     let (_, rules) = release_rules(ctx, &release.repo).await?;
-    let log = ctx.forge.file(&release.repo, head.as_str(), CHANGELOG_PATH).await?;
-    let before = planned(release)?.last.clone();
+    let VersionPlan { last: before, scope, .. } = planned(release)?;
+    let log = ctx.forge.file(&release.repo, head.as_str(), &scope.changelog()).await?;
     let found = log.as_deref().and_then(changelog::latest).and_then(|section| {
-        let tag = rules.ok()?.release.tag_of(&section.version)?;
+        let scoped = rules.ok()?.release.of_package(release.order.package.as_deref()).ok()?;
+        let tag = scoped.rules.tag_of(&section.version)?;
         Version::parse(&section.version).ok()?;
         // Without a new section, the newest is the one that is out.
         (Some(&tag) != before.as_ref()).then_some((section.version, tag))
@@ -200,17 +236,26 @@ async fn rules_that_allow(
     Ok(refused.map_or(Ok(rules), Err))
 }
 
-/// The commits since the release before, oldest first; all that are read where there is none.
+/// The commits since the release before that change what is released, oldest first; all that are
+/// read where there is none.
 async fn commits_since(
     ctx: &Context,
     release: &Release,
-    last: Option<&LastRelease>,
-    base: &Sha,
+    scope: &ReleaseScope,
+    (last, base): (Option<&LastRelease>, &Sha),
 ) -> Result<Vec<ListedCommit>, WorkError> {
-    match last {
-        Some(last) => Ok(last.commits.clone()),
-        None => Ok(ctx.forge.commits_up_to(&release.repo, base).await?),
+    let mut commits = match last {
+        Some(last) => last.commits.clone(),
+        None => ctx.forge.commits_up_to(&release.repo, base).await?,
+    };
+    if !scope.is_whole() {
+        let mirror = ctx.history_of(&release.repo, base).await?;
+        let since = last.map(|last| &last.commit);
+        let touching =
+            mirror.touching((since, base), &scope.directory, |path| scope.has(path)).await?;
+        commits.retain(|commit| touching.contains(&commit.sha));
     }
+    Ok(commits)
 }
 
 /// Why the repository's own tool makes the release, or may.
