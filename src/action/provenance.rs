@@ -134,7 +134,7 @@ impl ProvenanceFile {
         let mut is_there = false;
         for asset in there.assets.iter().filter(|asset| is_provenance(&asset.name)) {
             is_there |= asset.name == self.name;
-            let content = match asset.by_workflow {
+            let content = match asset.by_workflow && asset.whole {
                 true => forge.asset(repo, asset.id).await?.unwrap_or_default(),
                 false => Bytes::new(),
             };

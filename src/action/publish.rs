@@ -28,7 +28,7 @@ use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules, ScopedRules};
 use crate::core::provenance::{PREDICATE_TYPE, ReleaseStatement};
 use crate::core::release_gate::{
-    Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
+    Facts, ReleasePlan, ReleasePull, SeenCheck, TagAt, TagState, judge,
 };
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, released_summary,
@@ -410,7 +410,7 @@ async fn is_attested(
     Ok(true)
 }
 
-/// Adds the files that are missing.
+/// Adds the files that are missing. What is left of uploads that broke off goes first.
 async fn upload(
     forge: &Forge,
     repo: &RepoRef,
@@ -418,8 +418,12 @@ async fn upload(
     release: &ReleaseAnswer,
     directory: &Path,
 ) -> Result<(), ActionError> {
-    let there = |found: &ReleaseSeen, name: &str| found.assets.iter().any(|it| it.name == name);
-    let is_there = |name: &str| plan.found().is_some_and(|found| there(found, name));
+    let left = plan.found().map_or(&[][..], |found| &found.assets);
+    let open = plan.found().is_some_and(|found| found.draft);
+    for broken in left.iter().filter(|it| open && it.broke_off()) {
+        forge.remove_broken_asset(repo, broken).await?;
+    }
+    let is_there = |name: &str| left.iter().any(|it| it.name == name && it.whole);
     let mut wanted: Vec<(&str, Digest)> =
         plan.files().iter().map(|file| (file.name.as_str(), file.sha256.clone())).collect();
     if !wanted.is_empty() {

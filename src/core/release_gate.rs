@@ -163,9 +163,18 @@ pub struct AssetSeen {
     pub name: String,
     /// `None`: GitHub does not say.
     pub sha256: Option<Digest>,
-    /// Whether a workflow of this repository put it there, and all of it came.
+    /// Whether a workflow of this repository put it there.
     pub by_workflow: bool,
+    /// Whether all of it came. GitHub keeps the name of an upload that broke off.
+    pub whole: bool,
     pub url: String,
+}
+
+impl AssetSeen {
+    /// Whether it is the rest of an upload of ours that broke off, which holds nothing.
+    pub fn broke_off(&self) -> bool {
+        self.by_workflow && !self.whole
+    }
 }
 
 /// The hidden line by which a release is found again.
@@ -414,8 +423,11 @@ fn unfinished(
 /// Every file of a release that is there is one of ours, with our content.
 fn assets_fit(facts: &Facts, found: &ReleaseSeen, tag: impl Fn() -> String) -> Result<(), Refused> {
     let sums = Digest::of(facts.manifest.sums().as_bytes());
+    let broke_off = |asset: &&AssetSeen| found.draft && asset.broke_off();
     // What says how it came about is looked at by what it says.
-    for asset in found.assets.iter().filter(|asset| !super::manifest::is_provenance(&asset.name)) {
+    let provenance = |asset: &&AssetSeen| super::manifest::is_provenance(&asset.name);
+    let judged = found.assets.iter().filter(|it| !broke_off(it) && !provenance(it));
+    for asset in judged {
         let ours = facts.manifest.files.iter().find(|file| file.name.as_str() == asset.name);
         let ours = ours.map(|file| &file.sha256);
         let is_sums = asset.name == super::manifest::SUMS && !facts.manifest.files.is_empty();

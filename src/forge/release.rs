@@ -102,10 +102,9 @@ impl AssetAnswer {
         let sha256 = self.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
         let sha256 = sha256.and_then(|digest| digest.parse().ok());
         let by_workflow = self.uploader.is_some_and(|user| user.login == WORKFLOW);
-        // An upload that broke off leaves one that is none yet.
-        let by_workflow = by_workflow && self.state.is_none_or(|state| state == "uploaded");
+        let whole = self.state.is_none_or(|state| state == "uploaded");
         let (id, name, url) = (self.id, self.name, self.browser_download_url);
-        AssetSeen { id, name, sha256, by_workflow, url }
+        AssetSeen { id, name, sha256, by_workflow, whole, url }
     }
 }
 
@@ -215,6 +214,20 @@ impl Forge {
         let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
         let doing = "making the tag";
         self.change_only(repo, Scope::Push, Method::POST, path, &body, doing).await
+    }
+
+    /// Removes what is left of an upload that broke off: until then its name is taken.
+    pub async fn remove_broken_asset(
+        &self,
+        repo: &RepoRef,
+        asset: &AssetSeen,
+    ) -> Result<(), ForgeError> {
+        let doing = "removing what is left of an upload that broke off";
+        if !asset.broke_off() {
+            return Err(unreadable(doing, "it is whole, or somebody else's"));
+        }
+        let path = format!("{}/releases/assets/{}", repo_path(repo), asset.id);
+        self.delete(repo, Scope::Push, path, doing).await
     }
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of

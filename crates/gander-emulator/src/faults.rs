@@ -227,6 +227,11 @@ impl super::Emulator {
         self.lock().faults.plan(fault)
     }
 
+    /// The next so many files of releases break off on this side: their names stay, without content.
+    pub fn break_uploads(&self, times: usize) {
+        self.lock().breaking_uploads = times;
+    }
+
     /// Forgets a plan; its hits stay readable.
     pub fn cancel(&self, fault: FaultId) {
         self.lock().faults.cancel(fault);

@@ -26,6 +26,8 @@ pub(crate) struct Asset {
     pub(crate) label: Option<String>,
     pub(crate) content_type: String,
     pub(crate) content: Vec<u8>,
+    /// Whether all of it came.
+    pub(crate) whole: bool,
     pub(crate) uploader: u64,
     pub(crate) at: i64,
 }

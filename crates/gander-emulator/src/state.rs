@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) downloads: Downloads,
     /// What people uploaded to put it into a text, by its name there.
     pub(crate) uploads: BTreeMap<String, Vec<u8>>,
+    /// So many files of releases will break off while they come in.
+    pub(crate) breaking_uploads: usize,
     pub(crate) timeline: Vec<Happening>,
     /// Apps made on a page, whose secrets nobody has fetched yet.
     pub(crate) unclaimed: Vec<Unclaimed>,
@@ -363,6 +365,7 @@ impl State {
             limits: Limits::default(),
             downloads: Downloads::default(),
             uploads: BTreeMap::new(),
+            breaking_uploads: 0,
             workflows_hear: false,
             timeline: Vec::new(),
             unclaimed: Vec::new(),

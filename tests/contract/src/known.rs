@@ -33,6 +33,7 @@ const ANSWERS: &[KnownAnswer] = &[
         "apps: generating a JSON web token, whose time has to be within ten minutes",
     ),
     answer(403, "This installation has been suspended", "apps: suspending an installation"),
+    answer(502, "Bad Gateway", "releases/assets: an upload that breaks off on GitHub's side"),
     answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
 ];
 
@@ -61,17 +62,23 @@ const MEDIA: &[KnownMedia] = &[KnownMedia {
     source: "repos/contents: media types",
 }];
 
-/// A member that is null, though the description knows no null there.
-pub(crate) struct KnownNull {
+/// A value that the description does not know at its place.
+pub(crate) struct KnownValue {
+    value: &'static str,
     /// How its place ends.
     place: &'static str,
     source: &'static str,
 }
 
-const NULLS: &[KnownNull] = &[
-    KnownNull { place: "/line", source: "GraphQL: `line` of an outdated comment is null" },
-    KnownNull { place: "/position", source: "the same for REST: an outdated comment has none" },
-    KnownNull { place: "/issue/user", source: "issues: `user` is null when the account is gone" },
+const fn value(value: &'static str, place: &'static str, source: &'static str) -> KnownValue {
+    KnownValue { value, place, source }
+}
+
+const VALUES: &[KnownValue] = &[
+    value("null", "/line", "GraphQL: `line` of an outdated comment is null"),
+    value("null", "/position", "the same for REST: an outdated comment has none"),
+    value("null", "/issue/user", "issues: `user` is null when the account is gone"),
+    value("\"starter\"", "/state", "releases/assets: what an upload that breaks off may leave"),
 ];
 
 /// Which rows were needed.
@@ -93,11 +100,13 @@ impl Needed {
         self.note(row.map(KnownMedia::name))
     }
 
-    /// Whether a complaint is about a null that is known.
-    pub(crate) fn null(&self, complaint: &str) -> bool {
-        let place = complaint.split_once(": null is not").map_or("", |(place, _)| place);
-        let row = NULLS.iter().find(|row| place.ends_with(row.place));
-        self.note(row.map(KnownNull::name))
+    /// Whether a complaint is about a value that is known.
+    pub(crate) fn value(&self, complaint: &str) -> bool {
+        let about = |row: &&KnownValue| {
+            let place = complaint.split_once(&format!(": {} is not", row.value));
+            place.is_some_and(|(place, _)| place.ends_with(row.place))
+        };
+        self.note(VALUES.iter().find(about).map(KnownValue::name))
     }
 
     fn note(&self, name: Option<String>) -> bool {
@@ -111,7 +120,7 @@ impl Needed {
         let needed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = ANSWERS.iter().map(KnownAnswer::name);
         let all = all.chain(MEDIA.iter().map(KnownMedia::name));
-        let all = all.chain(NULLS.iter().map(KnownNull::name));
+        let all = all.chain(VALUES.iter().map(KnownValue::name));
         all.filter(|name| !needed.contains(name)).collect()
     }
 }
@@ -122,9 +131,9 @@ impl KnownAnswer {
     }
 }
 
-impl KnownNull {
+impl KnownValue {
     fn name(&self) -> String {
-        format!("null at {} ({})", self.place, self.source)
+        format!("{} at {} ({})", self.value, self.place, self.source)
     }
 }
 

@@ -370,7 +370,7 @@ impl Contract {
             let short: String = text.chars().take(300).collect();
             format!("{}: {short}", error.instance_path())
         });
-        wrong.filter(|message| !self.needed.null(message)).collect()
+        wrong.filter(|message| !self.needed.value(message)).collect()
     }
 
     fn validator(&self, schema: &str) -> Option<&'static Validator> {

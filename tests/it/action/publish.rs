@@ -130,6 +130,18 @@ async fn a_connection_cut_after_any_effect_leaves_one_of_each() {
     }
 }
 
+/// GitHub answers 502 and keeps the name, which nothing else can have until it is removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_breaks_off_at_github_is_made_anew_by_the_same_job() {
+    for broken in 1..=4 {
+        let world = World::with_approved_release().await;
+        world.emulator.break_uploads(broken);
+        let ran = world.publishes().await;
+        assert_eq!(ran.code, Some(0), "{broken}: {}\n{}", ran.log, ran.summary);
+        world.the_release();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_killed_after_any_effect_is_finished_by_the_next() {
     for effect in 1..=EFFECTS {

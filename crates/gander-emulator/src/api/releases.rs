@@ -186,16 +186,23 @@ fn upload(call: &mut Call<'_>) -> Outcome {
     if content.is_empty() {
         return Err(Refusal::new(400, "Bad Content-Length"));
     }
+    // GitHub keeps the name of what broke off on its side, and answers so.
+    let whole = call.state.breaking_uploads == 0;
+    call.state.breaking_uploads -= usize::from(!whole);
     let asset = Asset {
         id: 0,
         name,
         label: call.query("label").map(str::to_owned),
         content_type: call.content_type.clone(),
-        content: content.to_vec(),
+        content: if whole { content.to_vec() } else { Vec::new() },
+        whole,
         uploader: call.actor()?,
         at: call.state.now(),
     };
     let asset = acts::upload_asset(call.state, call.repository_id(), id, asset)?;
+    if !whole {
+        return Err(Refusal::new(502, "Bad Gateway"));
+    }
     let (known, release) = (call.repository()?, named(call)?);
     let found = release.assets.iter().find(|known| known.id == asset);
     let found = found.ok_or_else(Refusal::not_found)?;
