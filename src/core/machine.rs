@@ -49,6 +49,8 @@ pub struct StepSpec {
     pub slot: WorkerSlot,
     /// Whether people wait for what it changes on GitHub: that goes before what only shows.
     pub urgent: bool,
+    /// Whether it is the first that takes a slot: what has begun goes before it.
+    pub begins: bool,
 }
 
 /// Steps of one lane are done one after the other, in order; lanes go side by side.
@@ -99,13 +101,13 @@ impl StepSpec {
     /// A step of the machine's own, whose failure is a fact.
     pub const fn awaited(slot: WorkerSlot) -> Self {
         let (lane, repeats) = (Lane::Main, Repeats::KeepBoth);
-        Self { lane, repeats, failure: OnFailure::Awaited, slot, urgent: false }
+        Self { lane, repeats, failure: OnFailure::Awaited, slot, urgent: false, begins: false }
     }
 
     /// A step of which nothing is learnt.
     pub const fn unawaited(lane: Lane, repeats: Repeats) -> Self {
         let slot = WorkerSlot::None;
-        Self { lane, repeats, failure: OnFailure::Dropped, slot, urgent: false }
+        Self { lane, repeats, failure: OnFailure::Dropped, slot, urgent: false, begins: false }
     }
 }
 
@@ -113,6 +115,11 @@ impl StepSpec {
     /// The same, where people are told that it failed.
     pub const fn told(self) -> Self {
         Self { failure: OnFailure::Told, ..self }
+    }
+
+    /// The same, where it is the first that takes a slot.
+    pub const fn beginning(self) -> Self {
+        Self { begins: true, ..self }
     }
 
     /// The same, where people wait for what it changes on GitHub.

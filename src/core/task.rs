@@ -160,6 +160,11 @@ impl Task {
         self.spec().is_some_and(|spec| spec.slot == WorkerSlot::Taken)
     }
 
+    /// Whether it is the first of a job or release that takes a slot.
+    pub fn begins(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.begins)
+    }
+
     /// Whether a waiting task of the same lane and content makes this one superfluous.
     pub fn is_level_triggered(&self) -> bool {
         match self {

@@ -37,6 +37,8 @@ struct State {
     last_task: i64,
     jobs: Vec<Stored<Job>>,
     releases: Vec<Stored<Release>>,
+    /// When a repository had its last turn at a slot: the higher, the later.
+    turns: HashMap<RepoId, u64>,
     acts: HashMap<String, Timestamp>,
     ledger: Vec<(Timestamp, LedgerEntry)>,
     log: Vec<(Option<String>, LogLine)>,
@@ -412,12 +414,35 @@ impl State {
         }
     }
 
+    /// Whose it is, if it takes a slot.
+    fn repo_of(&self, task: &Task) -> Option<RepoId> {
+        let about = task.about().filter(|_| task.takes_slot())?;
+        let job = self.jobs.iter().map(|it| &it.machine).find(|it| it.id.as_str() == about);
+        let release =
+            || self.releases.iter().map(|it| &it.machine).find(|it| it.id.as_str() == about);
+        job.map(|it| it.repo.repo_id).or_else(|| release().map(|it| it.repo.repo_id))
+    }
+
     fn claim(&mut self, now: Timestamp, fits: impl Fn(&Task) -> bool) -> Option<Claim> {
-        let ready = self
-            .heads()
-            .filter(|(_, queued)| fits(&queued.task))
-            .map(|(id, queued)| (queued.lease_until.unwrap_or(queued.due), id));
-        let (_, id) = ready.filter(|(ready, _)| *ready <= now).min()?;
+        let ready = |queued: &Queued| queued.lease_until.unwrap_or(queued.due);
+        let due = || self.heads().filter(|(_, it)| fits(&it.task) && ready(it) <= now);
+        let held = |repo: Option<RepoId>| {
+            let held = self.queue.values().filter(|it| it.lease_until.is_some());
+            held.filter(|it| repo.is_some() && self.repo_of(&it.task) == repo).count()
+        };
+        let turn = |repo: Option<RepoId>| repo.and_then(|repo| self.turns.get(&repo)).copied();
+        let beside = due().filter(|(_, it)| !it.task.takes_slot());
+        let beside = beside.map(|(id, it)| (ready(it), id)).min();
+        let in_slot = due().filter(|(_, it)| it.task.takes_slot()).min_by_key(|(id, it)| {
+            let repo = self.repo_of(&it.task);
+            (held(repo), turn(repo), it.task.begins(), ready(it), *id)
+        });
+        let in_slot = in_slot.map(|(id, it)| (ready(it), id));
+        let (_, id) = beside.into_iter().chain(in_slot).min()?;
+        if let Some(repo) = self.queue.get(&id).and_then(|it| self.repo_of(&it.task)) {
+            let last = self.turns.values().max().copied().unwrap_or_default();
+            self.turns.insert(repo, last + 1);
+        }
         let queued = self.queue.get_mut(&id)?;
         queued.tries += u32::from(queued.lease_until.is_some());
         queued.abandoned += u32::from(queued.lease_until.is_some());

@@ -108,6 +108,7 @@ macro_rules! conformance {
                 a_sweep_is_remembered_by_when_it_was_last_done
                 one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again
                 without_a_free_slot_what_needs_none_is_taken_all_the_same
+                for_slots_repositories_take_turns_and_what_has_begun_goes_first
                 a_repository_that_moved_is_known_by_its_new_name_everywhere
                 the_ledger_sums_by_whose_money_and_since_when
                 what_past_jobs_came_to_is_known_without_those_under_way
@@ -607,6 +608,35 @@ async fn without_a_free_slot_what_needs_none_is_taken_all_the_same(memory: Memor
     assert_eq!(taken.task, unslotted);
     assert!(store.claim_unslotted(at(1)).await.unwrap().is_none());
     assert_eq!(take(&store, at(1)).await.task, slotted, "the oldest first, where a slot is free");
+}
+
+/// Fifty jobs of one repository delay the job of another by one step, and its own first one by none.
+async fn for_slots_repositories_take_turns_and_what_has_begun_goes_first(memory: Memory) {
+    let store = memory.open().await;
+    for n in 1..=50 {
+        let tasks = vec![step_of(n, JobStep::Prepare)];
+        let job = Some(Write::New(live(&job(n, n))));
+        commit(&store, &Commit { job, tasks, ..Commit::default() }).await.unwrap();
+    }
+    let first = take(&store, at(1)).await;
+    assert_eq!(first.task, step_of(1, JobStep::Prepare));
+    let other = Job { repo: repo(RepoId(2)), ..live(&job(51, 1)) };
+    let tasks = vec![step_of(51, JobStep::Prepare)];
+    let job = Some(Write::New(other));
+    commit(&store, &Commit { job, tasks, ..Commit::default() }).await.unwrap();
+    // With a second slot free, that goes to who holds none.
+    let second = take(&store, at(2)).await;
+    assert_eq!(second.task, step_of(51, JobStep::Prepare));
+    let fix = |n| step_of(n, JobStep::Fix { round: 1, attempt: 1 });
+    let then = |n| Commit { tasks: vec![fix(n)], ..Commit::default() };
+    store.commit(&first.lease, &then(1), at(3)).await.unwrap();
+    store.commit(&second.lease, &then(51), at(3)).await.unwrap();
+    // Whose turn was longer ago; and of the many what has begun.
+    let third = take(&store, at(4)).await;
+    assert_eq!(third.task, fix(1));
+    assert_eq!(take(&store, at(4)).await.task, fix(51));
+    store.commit(&third.lease, &Commit::default(), at(5)).await.unwrap();
+    assert_eq!(take(&store, at(6)).await.task, step_of(2, JobStep::Prepare));
 }
 
 async fn a_repository_that_moved_is_known_by_its_new_name_everywhere(memory: Memory) {

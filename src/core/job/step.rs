@@ -68,8 +68,8 @@ impl JobStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
-            Self::Prepare
-            | Self::Plan { .. }
+            Self::Prepare => StepSpec::awaited(WorkerSlot::Taken).beginning(),
+            Self::Plan { .. }
             | Self::Fix { .. }
             | Self::Verify { .. }
             | Self::Judge { .. }

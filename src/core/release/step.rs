@@ -51,7 +51,7 @@ impl ReleaseStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
-            Self::Check { .. } => StepSpec::awaited(WorkerSlot::Taken),
+            Self::Check { .. } => StepSpec::awaited(WorkerSlot::Taken).beginning(),
             Self::Plan { .. } | Self::Propose { .. } | Self::Refresh { .. } => {
                 StepSpec::awaited(WorkerSlot::None)
             }

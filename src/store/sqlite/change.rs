@@ -17,7 +17,9 @@ use crate::store::{
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
 
-/// The first that takes no slot, and where slots are free (?3) the first that does: the older.
+/// The first that takes no slot, and where slots are free (?3) the first that does: the older. For
+/// slots, a repository that holds fewer comes first, then the one whose turn is longest ago; of one
+/// repository, what has begun.
 const CLAIM: &str = "UPDATE work
          SET tries = tries + (lease_until IS NOT NULL),
              abandoned = abandoned + (lease_until IS NOT NULL),
@@ -27,10 +29,22 @@ const CLAIM: &str = "UPDATE work
                             ORDER BY ready, id LIMIT 1)
              UNION ALL
              SELECT * FROM (SELECT ready, id FROM work
-                            WHERE ?3 AND head = 1 AND slot = 1 AND ready <= ?1
-                            ORDER BY ready, id LIMIT 1)
+                            WHERE ?3 AND head = 1 AND slot = 1 AND ready <= ?1 AND repo IS (
+                                SELECT waits.repo
+                                FROM (SELECT DISTINCT repo FROM work
+                                      WHERE head = 1 AND slot = 1 AND ready <= ?1) AS waits
+                                LEFT JOIN turns ON turns.repo = waits.repo
+                                ORDER BY (SELECT count(*) FROM work AS held
+                                          WHERE held.repo = waits.repo AND held.slot = 1
+                                            AND held.lease_until IS NOT NULL),
+                                         coalesce(turn, 0) LIMIT 1)
+                            ORDER BY begun DESC, ready, id LIMIT 1)
          ) ORDER BY ready, id LIMIT 1)
-         RETURNING id, fence, tries, abandoned, task";
+         RETURNING id, fence, tries, abandoned, task, CASE WHEN slot THEN repo END";
+
+const TURN: &str = "INSERT INTO turns (repo, turn)
+         VALUES (?1, (SELECT coalesce(max(turn), 0) + 1 FROM turns))
+         ON CONFLICT (repo) DO UPDATE SET turn = excluded.turn";
 
 /// Which tasks may be taken, and when.
 #[derive(Debug, Clone, Copy)]
@@ -83,14 +97,17 @@ pub(super) async fn claim(
     connection: &mut SqliteConnection,
     request: ClaimRequest,
 ) -> Result<Option<Claim>, StoreError> {
-    let row: Option<(i64, i64, u32, u32, String)> = sqlx::query_as(CLAIM)
+    let row: Option<(i64, i64, u32, u32, String, Option<i64>)> = sqlx::query_as(CLAIM)
         .bind(request.now.0)
         .bind(request.now.plus_seconds(LEASE_SECONDS).0)
         .bind(request.slotted)
-        .fetch_optional(connection)
+        .fetch_optional(&mut *connection)
         .await
         .map_err(failed)?;
-    let Some((task, fence, tries, abandoned, json)) = row else { return Ok(None) };
+    let Some((task, fence, tries, abandoned, json, repo)) = row else { return Ok(None) };
+    if let Some(repo) = repo {
+        sqlx::query(TURN).bind(repo).execute(connection).await.map_err(failed)?;
+    }
     // One that cannot be read stays leased, so that the others get their turn before it is
     // met again.
     let read = from_json("a task", &json)?;
@@ -230,11 +247,17 @@ async fn enqueue(
             return Ok(());
         }
     }
-    sqlx::query("INSERT INTO work (lane, task, due, slot) VALUES (?1, ?2, ?3, ?4)")
+    let of = task.about().filter(|_| task.takes_slot());
+    let insert = "INSERT INTO work (lane, task, due, slot, begun, repo)
+         VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT repo FROM jobs WHERE id = ?6),
+                                              (SELECT repo FROM releases WHERE id = ?6)))";
+    sqlx::query(insert)
         .bind(lane)
         .bind(json)
         .bind(due.0)
         .bind(task.takes_slot())
+        .bind(!task.begins())
+        .bind(of)
         .execute(connection)
         .await
         .map(drop)
@@ -430,10 +453,11 @@ mod tests {
         let first = "SEARCH work USING INDEX work_ready (slot=? AND ready<?)";
         let of_the_queue: Vec<&str> =
             steps.iter().copied().filter(|step| step.contains(" work ")).collect();
-        assert_eq!(
-            of_the_queue,
-            ["SEARCH work USING INTEGER PRIMARY KEY (rowid=?)", first, first],
-            "one entry of each kind is read, however long the queue: {steps:?}"
-        );
+        // What takes no slot is one entry, however long the queue; of what does, those are read that
+        // are ready, where a slot is free.
+        let by_id = "SEARCH work USING INTEGER PRIMARY KEY (rowid=?)";
+        assert_eq!(of_the_queue, [by_id, first, first, first], "{steps:?}");
+        let held = |step: &&str| step.starts_with("SEARCH held") && step.contains("work_in_slots");
+        assert!(steps.iter().any(|step| held(step)), "{steps:?}");
     }
 }

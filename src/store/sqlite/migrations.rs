@@ -11,7 +11,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (
@@ -23,6 +23,7 @@ const STEPS: [(&str, &str); 8] = [
     ("judged", include_str!("../../../migrations/sqlite/0006_judged.sql")),
     ("check results", include_str!("../../../migrations/sqlite/0007_check_results.sql")),
     ("packages", include_str!("../../../migrations/sqlite/0008_packages.sql")),
+    ("turns", include_str!("../../../migrations/sqlite/0009_turns.sql")),
 ];
 
 /// All of them, in order.
@@ -69,6 +70,7 @@ mod tests {
             "00b3729af1181c50",
             "07c997ef1faf18f6",
             "725769a5ce19f2b1",
+            "ea833f5b550e6b7b",
         ];
         assert_eq!(digests, released);
     }

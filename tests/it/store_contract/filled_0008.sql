@@ -1,4 +1,4 @@
--- What the seventh version left behind: written down once, never brought up to date.
+-- What the eighth version left behind: written down once, never brought up to date.
 INSERT INTO deliveries (hook, guid, body_digest, event, received, quarantine) VALUES
     (42, x'11e3cc7872d3162e81ab4c9367dc0958', zeroblob(32), 'issue_comment', 1700000000000, NULL),
     (42, x'11e3cc7872d3162e81ab4c9367dc0959', randomblob(32), 'issues', 1700000000001, 'no issue');

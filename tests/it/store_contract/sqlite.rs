@@ -122,7 +122,7 @@ async fn accepts_until_the_disk_is_full() {
     let Some(memory) = memory() else { return };
     let store = Sqlite::open(&file(&memory)).await.unwrap();
     let unlimited = getrlimit(Resource::Fsize);
-    let full = Rlimit { current: Some(500_000), ..unlimited };
+    let full = Rlimit { current: Some(600_000), ..unlimited };
     setrlimit(Resource::Fsize, full).unwrap();
 
     // One that finds no room does not take those with it that came at the same moment.
@@ -203,6 +203,7 @@ const FILLED: &[(i64, &str)] = &[
     (6, include_str!("filled_0006.sql")),
     (7, include_str!("filled_0007.sql")),
     (8, include_str!("filled_0008.sql")),
+    (9, include_str!("filled_0009.sql")),
 ];
 
 #[tokio::test]
