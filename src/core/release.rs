@@ -258,6 +258,8 @@ pub enum Refusal {
     PermissionLost { login: Login, why: String },
     /// This check of the project passes without the files of the release, and fails with them.
     ChecksFail { command: String, why: String },
+    /// The package's directory is not there.
+    NoDirectory { directory: String },
     /// There is no such branch, or no commit at all.
     NoCommit { branch: Branch },
     /// Tags with versions exist, and none is of the pattern: the release before is not known.

@@ -69,7 +69,7 @@ pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
 pub use release_gate::SeenPull;
 pub use rerun::{ActionsRun, RerunAnswer};
 pub use review::LineComment;
-pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
+pub use ship::{CommitText, Joined, ListedCommit, Tag, WorkflowRun};
 pub use since_release::{LastRelease, ReleaseHistory};
 pub use talk::CheckRunText;
 

@@ -92,7 +92,7 @@ impl Forge {
         known.sort_by(|one, other| other.0.cmp(&one.0));
         if known.is_empty() {
             let others = tags.iter().map(|tag| tag.name.as_str());
-            let counts = |tag: &&str| Some(*tag) != but && !scoped.is_tag_of_another(tag);
+            let counts = |tag: &&str| Some(*tag) != but && scoped.could_be_tag(tag);
             let others: Vec<&str> = others.filter(counts).collect();
             return Ok(ReleaseHistory::without_tags(&others, &scoped.rules.tag));
         }

@@ -44,6 +44,8 @@ enum Shared<'a> {
     Several,
     /// What this file holds is no plain version.
     Unclear(&'a str),
+    /// This file takes it from the workspace, which is released apart.
+    Inherited(&'a str),
 }
 
 impl<'a> Shared<'a> {
@@ -65,7 +67,7 @@ impl<'a> Shared<'a> {
         match self {
             Self::One(version, path) => Some((version, path)),
             Self::Several => Some((last?.clone(), holder(last?)?)),
-            Self::None | Self::Unclear(_) => None,
+            Self::None | Self::Unclear(_) | Self::Inherited(_) => None,
         }
     }
 
@@ -76,6 +78,10 @@ impl<'a> Shared<'a> {
             Self::One(_, path) => own_version(path, old),
             Self::Several => format!("`{root}` and its members do not share one version"),
             Self::Unclear(path) => format!("`{path}` does not hold a plain version"),
+            Self::Inherited(path) => format!(
+                "`{path}` inherits the version of its workspace, which moves with all who do: give \
+                 it one of its own"
+            ),
         });
     }
 }

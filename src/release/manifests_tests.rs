@@ -396,8 +396,20 @@ fn of_a_workspace_one_package_moves_with_what_the_others_ask_of_it() {
     let with = root.to_owned() + "[workspace.package]\nversion = \"1.1.0\"\n";
     let all = [("Cargo.toml", &*with), ("crates/a/Cargo.toml", &*inherits)];
     let edits = edited_part(&all, &part("crates/a", &[]), "2.0.0");
-    assert_eq!(edits.left, ["`crates/a/Cargo.toml` does not hold a plain version"]);
-    assert!(edits.changed.is_empty());
+    // Where all who inherit are released together, it is theirs.
+    assert_eq!(edits.changed["Cargo.toml"], with.replace("1.1.0", "2.0.0"));
+    let b = "[package]\nname = \"b\"\nversion.workspace = true\n";
+    let all = [all[0], all[1], ("crates/b/Cargo.toml", b)];
+    let edits = edited_part(&all, &part("crates/a", &[]), "2.0.0");
+    let left = "`crates/a/Cargo.toml` inherits the version of its workspace, which moves with all who do: give it one of its own";
+    assert_eq!((edits.changed.len(), &*edits.left), (0, &[left.to_owned()][..]));
+    let edits = edited_part(&all, &part("", &[]), "2.0.0");
+    assert_eq!(edits.changed["Cargo.toml"], with.replace("1.1.0", "2.0.0"));
+    // What is never published has a version all the same.
+    let private = "[package]\nname = \"a\"\nversion = \"1.1.0\"\npublish = false\n";
+    let all = [("Cargo.toml", root), ("crates/a/Cargo.toml", private)];
+    let edits = edited_part(&all, &part("crates/a", &[]), "1.2.0");
+    assert_eq!(edits.changed["crates/a/Cargo.toml"], private.replace("1.1.0", "1.2.0"));
 }
 
 #[test]
@@ -419,6 +431,10 @@ fn of_npm_and_uv_workspaces_one_package_moves_and_a_root_beside_them_is_a_packag
     let moved = lock.replace(own, &own.replace("1.1.0", "2.0.0")).replace("^1.1.0", "^2.0.0");
     assert_eq!(edits.changed["package-lock.json"], moved);
     assert_eq!((edits.changed.len(), edits.left.len()), (3, 0));
+    let private = a.replace("}", ", \"private\": true}");
+    let some = [("package.json", root), ("packages/a/package.json", &*private)];
+    let edits = edited_part(&some, &part("packages/a", &[]), "2.0.0");
+    assert_eq!(edits.changed["packages/a/package.json"], private.replace("1.1.0", "2.0.0"));
     let top = edited_part(&all, &part("", &["packages/a", "packages/b"]), "1.2.0");
     let changed: Vec<&str> = top.changed.keys().map(String::as_str).collect();
     assert_eq!(changed, ["package-lock.json", "package.json"]);

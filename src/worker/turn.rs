@@ -3,6 +3,7 @@
 use crate::core::id::{Branch, Number, RepoId};
 use crate::core::machine::Machine;
 use crate::core::release::Release;
+use crate::core::task::Task;
 use crate::store::{Store, StoreError, Stored};
 use crate::worker::commit::{Persisted, TaskOutcome, advanced};
 
@@ -17,7 +18,8 @@ pub(super) async fn next_job(
     Ok(first_waiting(&here))
 }
 
-/// Lets the release that waits on a branch begin, unless one of the same package is under way there.
+/// Lets a release that waits on a branch begin, unless one of the same package is under way there.
+/// Of several that can, one begins, and the next is looked at after it.
 pub(super) async fn next_release(
     store: &dyn Store,
     repo: RepoId,
@@ -28,17 +30,19 @@ pub(super) async fn next_release(
     let live = |it: &Release| {
         here.iter().any(|other| other.machine.is_live() && other.machine.is_in_line_with(it))
     };
-    let first = here.iter().find(|it| it.machine.is_queued() && !live(&it.machine));
-    Ok(begun(first))
+    let mut free = here.iter().filter(|it| it.machine.is_queued() && !live(&it.machine));
+    let first = free.next().and_then(|stored| advanced(stored, &Release::turn()));
+    Ok(TaskOutcome::ready(first.map(|mut commit| {
+        let next = Task::NextRelease { repo_id: repo, base: base.clone() };
+        commit.tasks.extend(free.next().map(|_| next));
+        commit
+    })))
 }
 
 fn first_waiting<M: Persisted>(here: &[Stored<M>]) -> TaskOutcome {
     if here.iter().any(|stored| stored.machine.is_live()) {
         return TaskOutcome::Done;
     }
-    begun(here.iter().find(|stored| stored.machine.is_queued()))
-}
-
-fn begun<M: Persisted>(first: Option<&Stored<M>>) -> TaskOutcome {
+    let first = here.iter().find(|stored| stored.machine.is_queued());
     TaskOutcome::ready(first.and_then(|stored| advanced(stored, &M::turn())))
 }

@@ -2,8 +2,6 @@
 //!
 //! Invariants: the commits asked about are here with all that leads to them.
 
-use std::collections::BTreeSet;
-
 use super::mirror::{LOCAL_LIMIT, Mirror, MirrorError, sha_of};
 use crate::core::id::Sha;
 
@@ -41,8 +39,8 @@ impl Mirror {
         found.ok_or(MirrorError::Damaged("a history makes no sense"))
     }
 
-    /// The commits after `since` up to `to` that change a wanted path in a directory. Merges are not
-    /// among them.
+    /// The commits after `since` up to `to` that change a wanted path in a directory, oldest first,
+    /// each with its message. Merges are not among them.
     ///
     /// # Errors
     /// When git fails, or its answer makes no sense.
@@ -51,24 +49,26 @@ impl Mirror {
         (since, to): (Option<&Sha>, &Sha),
         directory: &str,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> Result<BTreeSet<Sha>, MirrorError> {
+    ) -> Result<Vec<(Sha, String)>, MirrorError> {
         let mut arguments: Vec<String> =
-            ["log", "-z", "--format=commit %H", "--name-only", "--no-renames", "--full-history"]
+            ["log", "-z", "--format=commit %H%n%B%x00", "--name-only", "--no-renames", "--reverse"]
                 .map(str::to_owned)
                 .into();
-        arguments.extend(["--no-merges".to_owned(), to.to_string()]);
+        arguments.extend(["--full-history", "--no-merges", to.as_str()].map(str::to_owned));
         arguments.extend(since.map(|since| format!("^{since}")));
         arguments.push("--".to_owned());
         arguments.extend((!directory.is_empty()).then(|| directory.to_owned()));
         let doing = "find the commits that change a directory";
         let log = self.git.ask(doing, LOCAL_LIMIT, &arguments).await?.1;
-        let (mut found, mut at) = (BTreeSet::new(), None);
+        let (mut found, mut at) = (Vec::new(), None);
         for entry in log.split(|byte| *byte == 0) {
             let entry = String::from_utf8_lossy(entry);
             let entry = entry.trim_start_matches('\n');
-            match entry.strip_prefix("commit ") {
-                Some(sha) => at = Some(sha_of(sha.as_bytes())?),
-                None if is_wanted(entry) && !entry.is_empty() => found.extend(at.take()),
+            match entry.strip_prefix("commit ").and_then(|rest| rest.split_once('\n')) {
+                Some((sha, message)) => {
+                    at = Some((sha_of(sha.as_bytes())?, message.trim_end().to_owned()));
+                }
+                None if !entry.is_empty() && is_wanted(entry) => found.extend(at.take()),
                 None => {}
             }
         }

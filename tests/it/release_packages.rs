@@ -116,3 +116,72 @@ async fn the_action_publishes_the_package_whose_changelog_was_approved() {
     shop.says(issue, "/gander release yank 1.2.0 package=core").await;
     assert!(w.last_words(issue).contains("core-v1.2.0"), "{}", w.last_words(issue));
 }
+
+#[tokio::test]
+async fn packages_that_are_ordered_at_once_do_not_wait_for_each_other_and_one_is_cancelled_by_name()
+{
+    let (w, issue) = monorepo().await;
+    w.owner().comments(REPO, issue, "/gander release package=core").unwrap();
+    w.owner().comments(REPO, issue, "/gander release package=cli").unwrap();
+    w.settle().await;
+    let pulls = w.emulator.pulls(REPO);
+    let cli = of(&pulls, "chore(release): cli/v0.3.1");
+    of(&pulls, "chore(release): core-v1.2.0");
+    w.owner_says(issue, "/gander cancel").await;
+    let said = w.last_words(issue);
+    assert!(said.contains("on the pull request of the one that is meant: #2 and #3"), "{said}");
+    assert!(w.emulator.pulls(REPO).iter().all(|pull| pull.state == "open"));
+    w.owner_says(cli.number, "/gander cancel").await;
+    let open = w.emulator.pulls(REPO).into_iter().filter(|pull| pull.state == "open");
+    let open: Vec<String> = open.map(|pull| pull.title).collect();
+    assert_eq!(open, ["chore(release): core-v1.2.0"]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_first_release_of_a_package_that_has_rested_for_long_holds_all_its_changes() {
+    let rules = RULES.replace("name = \"core\"", "name = \"base\"");
+    let files = vec![
+        (".github/gander.toml", &*rules),
+        ("build.sh", "exit 0\n"),
+        ("core/VERSION", "0.9.0\n"),
+        ("cli/VERSION", "0.3.0\n"),
+    ];
+    let w = World::with_project(files).await;
+    let first = w.emulator.branches(REPO)["main"].clone();
+    // The tags of others, of whatever pattern, say nothing of it.
+    w.maintainer().tags(REPO, "v7.0.0", &first).unwrap();
+    w.pushed("main", "feat: paging", &[("core/a", Some("a\n"))]).await;
+    for n in 0..110 {
+        let text = format!("{n}\n");
+        let files = [("cli/n", Some(text.as_str()))];
+        w.maintainer().pushes(REPO, "main", "fix: cli", &files).unwrap();
+    }
+    w.settle().await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.owner_says(issue, "/gander release 1.0.0 package=base").await;
+    let pull = w.only_pull();
+    assert_eq!(pull.title, "chore(release): base-v1.0.0", "{}", w.timeline());
+    assert!(pull.body.contains("- paging") && !pull.body.contains("cli"), "{}", pull.body);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_package_that_moved_and_one_that_is_not_there_are_told_of() {
+    let (w, issue) = monorepo().await;
+    let moved = RULES.replace("path = \"core\"", "path = \"libs/core\"");
+    let moved = moved.replace("path = \"cli\"", "path = \"gone\"");
+    let files = [
+        (".github/gander.toml", Some(&*moved)),
+        ("libs/core/VERSION", Some("1.1.0\n")),
+        ("core/Cargo.toml", None),
+    ];
+    w.pushed("main", "refactor: move core", &files).await;
+    w.owner_says(issue, "/gander release package=cli").await;
+    let said = w.last_words(issue);
+    assert!(said.contains("There is no directory `gone` on this branch"), "{said}");
+    w.owner_says(issue, "/gander release package=core").await;
+    let body = w.only_pull().body;
+    assert!(body.contains("`libs/core` was not there at core-v1.1.0"), "{body}");
+    w.ends().await;
+}

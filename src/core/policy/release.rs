@@ -225,6 +225,14 @@ impl ScopedRules {
         }
     }
 
+    /// Whether a tag of another pattern could be one of a release before: of several packages, one
+    /// that names this one.
+    pub fn could_be_tag(&self, tag: &str) -> bool {
+        let Some(package) = &self.scope.package else { return true };
+        let name = package.rsplit('/').next().unwrap_or(package).to_lowercase();
+        tag.to_lowercase().contains(&name) && !self.is_tag_of_another(tag)
+    }
+
     /// Whether a tag is one of another package.
     pub fn is_tag_of_another(&self, tag: &str) -> bool {
         self.other_tags.iter().any(|pattern| version_in(pattern, tag).is_some())
@@ -292,6 +300,15 @@ pub(super) fn release_packages<'de, D: Deserializer<'de>>(
             }
         }
     }
+    for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+        let tag = tag_of(&other.tags(), "1.0.0").unwrap_or_default();
+        if one.name != other.name && version_in(&one.tags(), &tag).is_some() {
+            return Err(D::Error::custom(format_args!(
+                "`[[release.packages]] tag`: `{tag}` of {} could be one of {}, too",
+                other.name, one.name
+            )));
+        }
+    }
     Ok(all)
 }
 
@@ -313,6 +330,12 @@ fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let plain = path.trim_end_matches('/').trim_start_matches("./");
     if plain == "." {
         return Ok(plain.to_owned());
+    }
+    if plain.starts_with(".github") || plain.contains(['*', '?', '[', ':']) {
+        return Err(D::Error::custom(
+            "`[[release.packages]] path`: must be one directory, and not one below .github, which \
+             no release changes",
+        ));
     }
     match plain.parse::<RepoPath>() {
         Ok(path) => Ok(path.as_str().to_owned()),
@@ -418,6 +441,15 @@ mod tests {
             (
                 "name = \"b\"\npath = \"b\"\ntag = \"core-v{version}\"\n",
                 "`[[release.packages]] tag`: two packages share `core-v{version}`",
+            ),
+            (
+                "name = \"b\"\npath = \"b\"\ntag = \"core-v{version}-b\"\n",
+                "`[[release.packages]] tag`: `core-v1.0.0-b` of b could be one of core, too",
+            ),
+            (
+                "name = \"b\"\npath = \"libs/*\"\n",
+                "`[[release.packages]] path`: must be one directory, and not one below .github, \
+                 which no release changes",
             ),
             (
                 "name = \"b\"\npath = \"../b\"\n",

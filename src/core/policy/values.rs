@@ -126,7 +126,7 @@ pub(super) fn checks_required<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<
 
 pub(super) fn release_tag<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let pattern = String::deserialize(from)?;
-    if !pattern.contains("{version}") || tag_of(&pattern, "1.0.0").is_none() {
+    if pattern.matches("{version}").count() != 1 || tag_of(&pattern, "1.0.0").is_none() {
         return refused("[release] tag", "must be a tag's name with {version} in it");
     }
     Ok(pattern)

@@ -92,10 +92,22 @@ impl Release {
                 Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
             }
             ReleaseFact::Retried { .. } => self.retried(),
-            ReleaseFact::Broke { step: ReleaseStep::Look, why } => self.not_shown(why),
-            ReleaseFact::Broke { step, why } => (self.step().as_ref() == Some(step))
-                .then(|| self.end(ReleaseEnding::Failed { why: why.clone() })),
+            ReleaseFact::Broke { step, why } => self.broke(step, why),
         }
+    }
+
+    /// A step failed for good.
+    fn broke(&mut self, step: &ReleaseStep, why: &str) -> Option<Vec<ReleaseStep>> {
+        if *step == ReleaseStep::Look {
+            return self.not_shown(why);
+        }
+        // What could not be run decides nothing.
+        if let ReleaseStep::Check { orders } = step {
+            let base = self.checking(*orders)?.base.clone();
+            return self.checked(*orders, &ReleaseChecks::impossible(base, why.to_owned()));
+        }
+        let why = why.to_owned();
+        (self.step().as_ref() == Some(step)).then(|| self.end(ReleaseEnding::Failed { why }))
     }
 
     /// `None` at any other stage.
@@ -128,7 +140,8 @@ impl Release {
     /// checks on GitHub tell: ours would hardly come to an end where a branch moves often.
     fn planned(&mut self, plan: &VersionPlan) -> Vec<ReleaseStep> {
         let before = self.plan.as_ref().filter(|it| self.pull.is_some() && it.tag == plan.tag);
-        match before.and_then(|it| it.checks.clone()) {
+        let known = before.and_then(|it| it.checks.clone());
+        match known.filter(|checks| checks.problem.is_none()) {
             Some(checks) => self.propose(VersionPlan { checks: Some(checks), ..plan.clone() }),
             None => {
                 self.stage = ReleaseStage::Checking { plan: Box::new(plan.clone()) };

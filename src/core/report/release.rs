@@ -26,6 +26,7 @@ pub use answer::{ReleaseReply, answer};
 use checked::checked_row;
 use consequence::{consequence, places};
 pub use refusals::refusal;
+use refusals::release_command;
 pub use withdrawal::{Withdrawn, how_to_withdraw};
 
 /// The label of a release pull request.
@@ -249,7 +250,10 @@ pub fn status_reply(releases: &[Release], setting: &ReportContext) -> String {
 pub fn headline(release: &Release) -> String {
     let tag = release.plan.as_ref().map_or("a release", |plan| plan.tag.as_str());
     match &release.stage {
-        ReleaseStage::Queued => "**Waiting** for its turn".to_owned(),
+        ReleaseStage::Queued => match &release.order.package {
+            Some(package) => format!("**Waiting** for its turn: {}", code(package)),
+            None => "**Waiting** for its turn".to_owned(),
+        },
         ReleaseStage::Planning => "**Working out** version and changelog".to_owned(),
         ReleaseStage::Checking { plan } => {
             format!("**Checking** the files of {} with the project's own checks", plan.tag)
@@ -362,7 +366,7 @@ pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &ReportConte
         }
         Blocked::Order(why) => format!(
             "The last order was not followed, and the plan before it still stands. {}",
-            refusal(why, &setting.prefix)
+            refusal(why, &setting.prefix, release.order.package.as_deref())
         ),
     }
 }
@@ -417,13 +421,14 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
 }
 
 fn why_it_ended(ending: &ReleaseEnding, release: &Release, setting: &ReportContext) -> String {
-    let prefix = &setting.prefix;
+    let (prefix, package) = (&setting.prefix, release.order.package.as_deref());
+    let again = release_command(prefix, package);
     match ending {
         ReleaseEnding::Published { url } => url.clone(),
         ReleaseEnding::Closed { .. } | ReleaseEnding::Cancelled { .. } => {
-            format!("`{prefix} release` proposes it anew.")
+            format!("`{again}` proposes it anew.")
         }
-        ReleaseEnding::Refused(why) => refusal(why, prefix),
+        ReleaseEnding::Refused(why) => refusal(why, prefix, package),
         ReleaseEnding::NothingToRelease { last: Some(last) } => {
             format!("Nothing changed on `{}` since {}.", release.base, code(last))
         }
@@ -439,7 +444,7 @@ fn why_it_ended(ending: &ReleaseEnding, release: &Release, setting: &ReportConte
                 format!("[The run]({page}) says what stopped it. ")
             });
             format!(
-                "{}\n\n{run}{merged}When it is mended, `{prefix} release retry` goes on from there: \
+                "{}\n\n{run}{merged}When it is mended, `{again} retry` goes on from there: \
                  what is published already is not published twice.",
                 boxed(why, 2000)
             )

@@ -151,7 +151,7 @@ fn refusals(login: Login) -> Vec<Refusal> {
 #[test]
 fn every_refusal_says_the_next_step_and_every_end_is_told_once_to_whoever_asked() {
     for why in refusals("mona".parse().unwrap()) {
-        let words = refusal(&why, "/gander");
+        let words = refusal(&why, "/gander", None);
         let step = ["`/gander release", "RULES", RULES_PATH, "nothing to release"];
         assert!(step.iter().any(|step| words.contains(step)), "{words}");
     }

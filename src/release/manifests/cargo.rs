@@ -115,7 +115,9 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
-    let says = |old: &Version| manifests.iter().any(|it| scope.has(it.path) && it.says(old));
+    let with_root = moves_with_all(&manifests, scope);
+    let counts = |it: &Manifest<'_>| scope.has(it.path) || with_root && it.path == ROOT;
+    let says = |old: &Version| manifests.iter().any(|it| counts(it) && it.says(old));
     let Some(old) = old.filter(|old| says(old)) else {
         shared(&manifests, scope).told(ROOT, old, edits);
         return;
@@ -203,22 +205,36 @@ fn shared<'a>(manifests: &[Manifest<'a>], scope: &ReleaseScope) -> Shared<'a> {
     };
     let inherits = |item: &Item| item.get("workspace").is_some();
     let own = root.package("version").filter(|item| !inherits(item));
-    let of_all = root.shared().filter(|_| scope.is_whole());
-    if let Some(item) = own.or(of_all).filter(|_| scope.has(root.path)) {
+    let of_all = root.shared().filter(|_| moves_with_all(manifests, scope));
+    if let Some(item) = own.filter(|_| scope.has(root.path)).or(of_all) {
         return plain(root, item)
             .map_or(Shared::Unclear(root.path), |said| Shared::One(said, root.path));
     }
     let mut versions = BTreeMap::new();
     // What is never published goes by what it likes.
-    let published = |it: &&Manifest<'_>| scope.has(it.path) && !it.is_private();
-    for manifest in manifests[1..].iter().filter(published) {
+    let inside = || manifests[1..].iter().filter(|it| scope.has(it.path));
+    // Of a part in which nothing is published, what is private decides.
+    let counts = scope.is_whole() || inside().any(|it| !it.is_private());
+    for manifest in inside().filter(|it| !counts || !it.is_private()) {
         let Some(item) = manifest.package("version") else { continue };
+        if inherits(item) {
+            return Shared::Inherited(manifest.path);
+        }
         match plain(manifest, item) {
             Some(version) => versions.entry(version).or_insert(manifest.path),
             None => return Shared::Unclear(manifest.path),
         };
     }
     Shared::of(versions)
+}
+
+/// Whether the version that members inherit is that of the release: all who do are part of it.
+fn moves_with_all(manifests: &[Manifest<'_>], scope: &ReleaseScope) -> bool {
+    let inherits = |it: &&Manifest<'_>| {
+        it.package("version").is_some_and(|item| item.get("workspace").is_some())
+    };
+    let mut heirs = manifests.iter().filter(inherits).peekable();
+    scope.is_whole() || heirs.peek().is_some() && heirs.all(|it| scope.has(it.path))
 }
 
 /// The directories that the root names.
@@ -252,8 +268,7 @@ impl<'a> MovingCrates<'a> {
         let is_old = |manifest: &Manifest<'_>, item: &Item| {
             plain_string(manifest.text, item).is_some_and(|(said, _)| said == old.to_string())
         };
-        // The version that members inherit is nobody's own.
-        let of_all = root.shared().filter(|_| scope.is_whole());
+        let of_all = root.shared().filter(|_| moves_with_all(manifests, scope));
         let shared = of_all.is_some_and(|item| is_old(root, item));
         if of_all.is_some() && !shared {
             edits.left.push(format!("`{ROOT}`: `workspace.package.version` is not {old}"));
@@ -266,6 +281,8 @@ impl<'a> MovingCrates<'a> {
                 let name = manifest.package("name").and_then(Item::as_str);
                 names.extend(name.map(str::to_owned));
                 directories.insert(directory_of(manifest.path).to_owned());
+            } else if inherits && !scope.is_whole() {
+                Shared::Inherited(manifest.path).told(ROOT, Some(old), edits);
             } else if !inherits && !manifest.is_private() && !is_aside(manifest.path) {
                 edits.left.push(own_version(manifest.path, Some(old)));
             }
@@ -275,11 +292,9 @@ impl<'a> MovingCrates<'a> {
 
     /// The manifest's own version, and the one that it gives its workspace.
     fn own(&self, manifest: &Manifest<'_>) -> VersionSpans {
-        if !self.directories.contains(directory_of(manifest.path)) && !self.shared {
-            return Vec::new();
-        }
+        let moves = self.directories.contains(directory_of(manifest.path));
         let shared = manifest.shared().filter(|_| self.shared && manifest.path == ROOT);
-        let found = [manifest.package("version"), shared].into_iter().flatten();
+        let found = manifest.package("version").filter(|_| moves).into_iter().chain(shared);
         let places = found.filter_map(|item| plain_string(manifest.text, item));
         places
             .filter(|(said, _)| *said == self.old.to_string())

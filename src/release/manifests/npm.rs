@@ -176,7 +176,12 @@ fn shared<'a>(packages: &[Package<'a>], scope: &ReleaseScope) -> Shared<'a> {
     let published = |it: &&Package<'_>| {
         it.object.contains_key("version") && !it.is_private() && scope.has(it.path)
     };
-    let members: Vec<&Package<'a>> = packages[1..].iter().filter(published).collect();
+    let mut members: Vec<&Package<'a>> = packages[1..].iter().filter(published).collect();
+    if members.is_empty() && !scope.is_whole() {
+        // Of a part in which nothing is published, what is private decides.
+        members = packages[1..].iter().filter(|it| scope.has(it.path)).collect();
+        members.retain(|it| it.object.contains_key("version"));
+    }
     // A root that is never published often says what nobody goes by.
     let own = root.say("version");
     let counts = |member: &&Package<'a>| member.say("version") == own;

@@ -458,6 +458,6 @@ mod tests {
         let by_id = "SEARCH work USING INTEGER PRIMARY KEY (rowid=?)";
         assert_eq!(of_the_queue, [by_id, first, first, first], "{steps:?}");
         let held = |step: &&str| step.starts_with("SEARCH held") && step.contains("work_in_slots");
-        assert!(steps.iter().any(|step| held(step)), "{steps:?}");
+        assert!(steps.iter().any(held), "{steps:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Commands about releases, and hints that something about one may be different.
 //!
-//! Invariants: of one branch at most one release is under way and one waits; another order is taken
-//! up by the one that still can; a hint only queues a look.
+//! Invariants: of one package on one branch at most one release is under way and one waits; another
+//! order is taken up by the one that still can; a hint only queues a look.
 
 use crate::core::command::{Command, Verb};
 use crate::core::event::{CommandEvent, SaidIn, Touched};
@@ -45,7 +45,7 @@ pub(in crate::worker) async fn release_command(
     let (default, rules) = release_rules(ctx, &asked.repo).await?;
     let rules = match rules {
         Ok(rules) => rules,
-        Err(why) => return Ok(reply(asked, words::refusal(&why, prefix))),
+        Err(why) => return Ok(reply(asked, words::refusal(&why, prefix, None))),
     };
     let needed = Role::from(rules.approval.role);
     if has < needed {
@@ -70,7 +70,7 @@ pub(in crate::worker) async fn release_command(
     let scoped = match rules.release.of_package(package.as_deref()) {
         Ok(scoped) => scoped,
         Err(which) => {
-            return Ok(reply(asked, words::refusal(&Refusal::WhichPackage(which), prefix)));
+            return Ok(reply(asked, words::refusal(&Refusal::WhichPackage(which), prefix, None)));
         }
     };
     let order = ReleaseOrder {
@@ -115,7 +115,7 @@ async fn withdraw(
         several => {
             let known = several.iter().filter_map(|(it, _)| it.scope.package.clone()).collect();
             let which = Refusal::WhichPackage(ScopeError { said: None, known });
-            return Ok(reply(asked, words::refusal(&which, prefix)));
+            return Ok(reply(asked, words::refusal(&which, prefix, None)));
         }
     };
     let version = scoped.version_in(&tag.name).map(|version| version.to_string());
@@ -236,7 +236,16 @@ pub(in crate::worker) async fn cancel_release(
     let prefix = &ctx.settings.address.prefix;
     let open = ctx.store.open_releases(Some(asked.repo.repo_id)).await?;
     let here = || open.iter().filter(|it| is_about(&it.machine, asked.number));
-    let mut found = here().find(|it| it.machine.is_live()).or_else(|| here().next()).cloned();
+    let is_its_pull = |it: &&Stored<Release>| {
+        it.machine.pull.as_ref().is_some_and(|pull| pull.number == asked.number)
+    };
+    let pulls: Vec<Number> =
+        here().filter_map(|it| Some(it.machine.pull.as_ref()?.number)).collect();
+    if pulls.len() > 1 && !here().any(|it| is_its_pull(&it)) {
+        return Ok(reply(asked, words::answer(&ReleaseReply::Several { pulls }, prefix)));
+    }
+    let live = || here().find(|it| it.machine.is_live());
+    let mut found = here().find(is_its_pull).or_else(live).or_else(|| here().next()).cloned();
     if found.is_none() {
         let last = ctx.store.release_of_pull(asked.repo.repo_id, asked.number).await?;
         found = last.filter(|it| it.machine.merged.is_some());

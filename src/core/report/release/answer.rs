@@ -5,7 +5,7 @@
 use crate::core::github::Role;
 use crate::core::id::Number;
 use crate::core::policy::RULES_PATH;
-use crate::core::text::inline;
+use crate::core::text::{inline, listed};
 
 /// Answers to commands that lead to no new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum ReleaseReply {
     NothingToRetry,
     /// Another one is under way.
     RetryLater,
+    /// More than one was asked for there.
+    Several { pulls: Vec<Number> },
     /// It cannot be cancelled any more.
     TooLate { tag: String },
     /// It is being merged, so that nobody can say yet whether it can be cancelled.
@@ -67,6 +69,11 @@ pub fn answer(answer: &ReleaseReply, prefix: &str) -> String {
         ReleaseReply::RetryLater => format!(
             "Another release is under way from this branch. When it is over, comment \
              `{prefix} release retry` again."
+        ),
+        ReleaseReply::Several { pulls } => format!(
+            "Several releases were asked for here. Comment `{prefix} cancel` on the pull request of \
+             the one that is meant: {}.",
+            listed(pulls.iter().map(|pull| format!("#{pull}")))
         ),
         ReleaseReply::TooLate { tag } => format!(
             "{tag} is merged already, and what is merged cannot be cancelled. `{prefix} release \

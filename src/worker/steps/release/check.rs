@@ -77,8 +77,8 @@ async fn checked(
     let with = match with_packages(&input, &job, &patch, stop).await? {
         Ok(with) => with,
         Err(why) => {
-            let command = "fetching its packages".to_owned();
-            return Ok(Err(Refusal::ChecksFail { command, why }));
+            let why = format!("with its files, packages cannot be fetched: {why}");
+            return Ok(Ok(ReleaseChecks::impossible(base.clone(), why)));
         }
     };
     let logs = job.records.join(format!("o{}", release.orders));

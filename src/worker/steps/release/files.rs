@@ -53,6 +53,11 @@ impl There {
         find_tool(paths)
     }
 
+    /// Whether there is any file of what is released.
+    pub(super) fn has_any(&self) -> bool {
+        self.entries.iter().any(|entry| self.scope.has(&name_of(entry)))
+    }
+
     pub(super) fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
     }

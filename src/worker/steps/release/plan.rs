@@ -3,7 +3,7 @@
 //! Invariants: rules, permission and the base are read now; the files of a plan are made from its
 //! base commit alone, so making them again gives the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use semver::Version;
@@ -17,7 +17,7 @@ use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseScope, ReleaseWith, Rules, ScopedRules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::core::text::without_numbers;
-use crate::forge::{BranchHead, LastRelease, ListedCommit, ReleaseHistory, Tag};
+use crate::forge::{BranchHead, CommitText, LastRelease, ListedCommit, ReleaseHistory, Tag};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
@@ -75,7 +75,8 @@ pub(in crate::worker) async fn run(
     let edits = blocking(move || edited(&read, old.as_ref(), &new)).await?;
     let released = last.as_ref().map(|last| last.version.to_string());
     let behind = moves_from.as_deref().or(released.as_deref()).filter(|old| *old != version);
-    let left = by_hand(&there, &release.repo, &edits, behind).await?;
+    let mut left = by_hand(&there, &release.repo, &edits, behind).await?;
+    left.extend(moved_since(ctx, &release.repo, &scoped.scope, last.as_ref()).await?);
     let files = [log.clone()].into_iter().chain(edits.changed.into_keys()).collect();
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
@@ -130,6 +131,9 @@ async fn found(
         return Ok(Err(Refusal::NoCommit { branch: release.base.clone() }));
     };
     let there = Arc::new(files_at(ctx, repo, &base, scoped.scope.clone()).await?);
+    if !there.has_any() {
+        return Ok(Err(Refusal::NoDirectory { directory: scoped.scope.directory.clone() }));
+    }
     if let Some(why) = with_another_tool(ctx, release, rules.release.with, &there).await? {
         return Ok(Err(why));
     }
@@ -139,6 +143,24 @@ async fn found(
         return Ok(Err(why.clone()));
     }
     Ok(Ok(ReleaseBase { rules, scoped, base, there, tags, history }))
+}
+
+/// Says that a package stood elsewhere at its last release: what was changed there is not found.
+async fn moved_since(
+    ctx: &Context,
+    repo: &RepoRef,
+    scope: &ReleaseScope,
+    last: Option<&LastRelease>,
+) -> Result<Option<String>, WorkError> {
+    let Some(last) = last.filter(|_| !scope.directory.is_empty()) else { return Ok(None) };
+    let was_there = files_at(ctx, repo, &last.commit, scope.clone()).await?.has_any();
+    Ok((!was_there).then(|| {
+        let (directory, tag) = (&scope.directory, &last.tag);
+        format!(
+            "`{directory}` was not there at {tag}: what was changed where the package stood before \
+             is in neither the version nor the changelog"
+        )
+    }))
 }
 
 /// What people have to do by hand. `behind` is the version before, unless that is the one that is
@@ -244,18 +266,26 @@ async fn commits_since(
     scope: &ReleaseScope,
     (last, base): (Option<&LastRelease>, &Sha),
 ) -> Result<Vec<ListedCommit>, WorkError> {
-    let mut commits = match last {
+    let listed = match last {
         Some(last) => last.commits.clone(),
         None => ctx.forge.commits_up_to(&release.repo, base).await?,
     };
-    if !scope.is_whole() {
-        let mirror = ctx.history_of(&release.repo, base).await?;
-        let since = last.map(|last| &last.commit);
-        let touching =
-            mirror.touching((since, base), &scope.directory, |path| scope.has(path)).await?;
-        commits.retain(|commit| touching.contains(&commit.sha));
+    if scope.is_whole() {
+        return Ok(listed);
     }
-    Ok(commits)
+    // GitHub lists commits of the whole repository, and not all of them.
+    let mirror = ctx.history_of(&release.repo, base).await?;
+    let since = last.map(|last| &last.commit);
+    let own = mirror.touching((since, base), &scope.directory, |path| scope.has(path)).await?;
+    // The release of another package is no change of this one.
+    let own = own.into_iter().filter(|(_, message)| !message.contains("\nGander-Release: "));
+    let mut listed: BTreeMap<Sha, ListedCommit> =
+        listed.into_iter().map(|commit| (commit.sha.clone(), commit)).collect();
+    let commits = own.map(|(sha, message)| {
+        let known = listed.remove(&sha);
+        known.unwrap_or(ListedCommit { sha, commit: CommitText { message }, author: None })
+    });
+    Ok(commits.collect())
 }
 
 /// Why the repository's own tool makes the release, or may.
