@@ -3,13 +3,19 @@
 
 use gander_emulator::{PullView, Verdict};
 
+use crate::release_proposed::QUICK;
 use crate::world::{REPO, World};
 
 const MANIFEST: &str = "[package]\nname = \"widgets\"\nversion = \"1.1.0\"\n";
 
 /// A release 1.2.0 is proposed; v1.1.0 is out, and this changed since.
 async fn proposed_after(path: &str, text: &str) -> (World, u64, PullView) {
-    let w = World::with_project(vec![("Cargo.toml", MANIFEST), ("src/lib.rs", "")]).await;
+    let w = World::with_project(vec![
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", ""),
+        (".github/gander.toml", QUICK),
+    ])
+    .await;
     let first = w.emulator.branches(REPO)["main"].clone();
     w.owner().tags(REPO, "v1.1.0", &first).unwrap();
     w.pushed("main", "fix: the crash", &[(path, Some(text))]).await;
@@ -79,7 +85,12 @@ async fn a_release_of_plain_files_takes_one_approval() {
 /// GitHub lists three hundred files of a comparison, and does not say that there are more.
 #[tokio::test]
 async fn a_release_of_more_files_than_github_lists_is_looked_at() {
-    let w = World::with_project(vec![("Cargo.toml", MANIFEST), ("src/lib.rs", "")]).await;
+    let w = World::with_project(vec![
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", ""),
+        (".github/gander.toml", QUICK),
+    ])
+    .await;
     let first = w.emulator.branches(REPO)["main"].clone();
     w.owner().tags(REPO, "v1.1.0", &first).unwrap();
     let names: Vec<String> = (0..300).map(|n| format!("docs/{n}.txt")).collect();

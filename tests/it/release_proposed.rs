@@ -7,8 +7,16 @@ use crate::world::{REPO, World};
 const MANIFEST: &str =
     "[package]\nname = \"widgets\" # ours\nversion = \"1.1.0\"\nedition = \"2024\"\n";
 
+/// What these stories tell of comes after the project's own checks.
+pub const QUICK: &str = "[verify]\ncommands = [\"test -e Cargo.toml\"]\n";
+
 fn project() -> Vec<(&'static str, &'static str)> {
-    vec![("README.md", "# Widgets\n"), ("Cargo.toml", MANIFEST), ("src/lib.rs", "")]
+    vec![
+        ("README.md", "# Widgets\n"),
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", ""),
+        (".github/gander.toml", QUICK),
+    ]
 }
 
 impl World {

@@ -2,16 +2,16 @@
 
 use insta::assert_snapshot;
 
+use crate::release_proposed::QUICK;
 use crate::world::{REPO, World};
 
 const MANIFEST: &str = "[package]\nname = \"widgets\"\nversion = \"1.1.0\"\nedition = \"2024\"\n";
 
 /// A project with these rules, whose first commit has these tags, and a fix since.
 async fn with_tags(rules: &str, tags: &[&str]) -> (World, u64) {
-    let mut files = vec![("Cargo.toml", MANIFEST), ("src/lib.rs", "")];
-    if !rules.is_empty() {
-        files.push((".github/gander.toml", rules));
-    }
+    let rules = format!("{rules}{QUICK}");
+    let files =
+        vec![("Cargo.toml", MANIFEST), ("src/lib.rs", ""), (".github/gander.toml", &*rules)];
     let w = World::with_project(files).await;
     let first = w.emulator.branches(REPO)["main"].clone();
     for tag in tags {

@@ -133,7 +133,7 @@ async fn a_connection_cut_after_any_effect_leaves_one_of_each() {
 /// GitHub answers 502 and keeps the name, which nothing else can have until it is removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_breaks_off_at_github_is_made_anew_by_the_same_job() {
-    for broken in 1..=4 {
+    for broken in [1, 4] {
         let world = World::with_approved_release().await;
         world.emulator.break_uploads(broken);
         let ran = world.publishes().await;
