@@ -64,10 +64,13 @@ impl Mirror {
         for entry in log.split(|byte| *byte == 0) {
             let entry = String::from_utf8_lossy(entry);
             let entry = entry.trim_start_matches('\n');
-            match entry.strip_prefix("commit ").and_then(|rest| rest.split_once('\n')) {
-                Some((sha, message)) => {
-                    at = Some((sha_of(sha.as_bytes())?, message.trim_end().to_owned()));
-                }
+            // A path may begin so, too, and hold a line end.
+            let commit = entry.strip_prefix("commit ").and_then(|rest| rest.split_once('\n'));
+            let commit = commit.and_then(|(sha, message)| {
+                Some((sha_of(sha.as_bytes()).ok()?, message.trim_end().to_owned()))
+            });
+            match commit {
+                Some(commit) => at = Some(commit),
                 None if !entry.is_empty() && is_wanted(entry) => found.extend(at.take()),
                 None => {}
             }

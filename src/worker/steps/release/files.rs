@@ -55,7 +55,7 @@ impl There {
 
     /// Whether there is any file of what is released.
     pub(super) fn has_any(&self) -> bool {
-        self.entries.iter().any(|entry| self.scope.has(&name_of(entry)))
+        has_any(&self.scope, &self.entries)
     }
 
     pub(super) fn text(&self, path: &str) -> Option<&str> {
@@ -132,6 +132,11 @@ pub(super) async fn also_said_in(
         Ok::<_, MirrorError>(said)
     };
     Ok(blocking(searching).await??)
+}
+
+/// Whether any of these is part of what is released.
+pub(super) fn has_any(scope: &ReleaseScope, entries: &[TreeEntry]) -> bool {
+    entries.iter().any(|entry| scope.has(&name_of(entry)))
 }
 
 /// Hands over the contents of these files.

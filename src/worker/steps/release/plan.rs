@@ -23,7 +23,7 @@ use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section, without_reverted};
 use crate::worker::checks::blocking;
-use crate::worker::steps::release::files::{LeftOut, There, also_said_in, files_at};
+use crate::worker::steps::release::files::{LeftOut, There, also_said_in, files_at, has_any};
 use crate::worker::steps::release::{path_rules, planned, release_rules};
 use crate::worker::{Context, WorkError};
 
@@ -77,7 +77,7 @@ pub(in crate::worker) async fn run(
     let behind = moves_from.as_deref().or(released.as_deref()).filter(|old| *old != version);
     let mut left = by_hand(&there, &release.repo, &edits, behind).await?;
     left.extend(moved_since(ctx, &release.repo, &scoped.scope, last.as_ref()).await?);
-    let files = [log.clone()].into_iter().chain(edits.changed.into_keys()).collect();
+    let files = [log].into_iter().chain(edits.changed.into_keys()).collect();
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
@@ -153,7 +153,8 @@ async fn moved_since(
     last: Option<&LastRelease>,
 ) -> Result<Option<String>, WorkError> {
     let Some(last) = last.filter(|_| !scope.directory.is_empty()) else { return Ok(None) };
-    let was_there = files_at(ctx, repo, &last.commit, scope.clone()).await?.has_any();
+    let entries = ctx.mirror_of(repo, &last.commit).await?.list(&last.commit).await?;
+    let was_there = has_any(scope, &entries);
     Ok((!was_there).then(|| {
         let (directory, tag) = (&scope.directory, &last.tag);
         format!(
