@@ -19,6 +19,8 @@ use crate::verify::results::{EndedCommand, TestOutput, TestRun};
 
 /// Characters of output on the page of the run.
 const DISTILLED: usize = 6_000;
+/// Characters of it where nothing of known shape says what failed.
+const ANNOTATED: usize = 600;
 /// Bytes of output in the log.
 const LOGGED: usize = 8 << 20;
 
@@ -80,7 +82,7 @@ pub(super) async fn run(
                 (RanResult::Failed, inline(why.lines().next().unwrap_or_default(), 600));
         }
     }
-    let found = match result {
+    let mut found = match result {
         RanResult::Failed => points(&plain, tree),
         RanResult::Passed | RanResult::NoTestRun => Vec::new(),
     };
@@ -92,6 +94,10 @@ pub(super) async fn run(
         output: distill(&plain, DISTILLED),
         points: found.iter().map(Point::in_a_line).collect(),
     };
+    if result == RanResult::Failed && found.is_empty() {
+        let (title, end) = (format!("{line} failed"), distill(&plain, ANNOTATED));
+        found.push(Point { at: None, title, message: format!("{}\n{end}", ran.ended) });
+    }
     Ok((ran, found))
 }
 

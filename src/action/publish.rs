@@ -347,7 +347,7 @@ async fn release(
     }
     let published = match plan.found() {
         Some(found) if !found.draft => release,
-        _ => forge.publish_draft(repo, release.id).await?,
+        _ => forge.publish_draft(repo, release.id, plan.latest()).await?,
     };
     stands(forge, repo, plan).await?;
     Ok(published.html_url)

@@ -11,7 +11,7 @@ use super::checks::CheckState;
 use super::github::{Actor, Role};
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
-use super::policy::{ReleaseRules, Requester};
+use super::policy::{ReleaseRules, Requester, ScopedRules};
 use super::target::ReleaseTarget;
 
 mod kept;
@@ -194,6 +194,7 @@ pub struct ReleasePlan {
     mark: Mark,
     files: Vec<Artifact>,
     targets: Vec<ReleaseTarget>,
+    latest: Option<bool>,
     pull: ReleasePull,
     approval: Approval,
     found: Option<ReleaseSeen>,
@@ -256,7 +257,7 @@ impl Mark {
 /// Why not.
 pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
-    let (rules, tag, section) = named(facts, pull)?;
+    let (scoped, tag, section) = named(facts, pull)?;
     built_here(asked, terms, facts, &tag)?;
     let mark = Mark { commit: asked.commit.clone(), files: facts.manifest.digest() };
     let found = unfinished(asked, facts, &tag, &mark)?;
@@ -268,7 +269,8 @@ pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<Rel
         version: section.version.clone(),
         notes: section.notes.clone(),
         files: facts.manifest.files.clone(),
-        targets: rules.targets,
+        targets: scoped.rules.targets,
+        latest: scoped.latest,
         tag,
         mark,
         pull: pull.clone(),
@@ -329,7 +331,7 @@ fn is_release_branch(branch: &str) -> bool {
 fn named<'a>(
     facts: &'a Facts,
     pull: &ReleasePull,
-) -> Result<(ReleaseRules, String, &'a Section), Refused> {
+) -> Result<(ScopedRules, String, &'a Section), Refused> {
     let bad = |problem: &str| Refused::BadRules { problem: problem.to_owned() };
     let rules = facts.rules.as_ref().map_err(|problem| bad(problem))?;
     let scoped = rules.of_change(&pull.files);
@@ -337,7 +339,7 @@ fn named<'a>(
     let section = facts.section.as_ref().ok_or(Refused::NoVersion)?;
     let tag = scoped.rules.tag_of(&section.version);
     let tag = tag.ok_or_else(|| bad("[release] tag does not make a tag"))?;
-    Ok((scoped.rules, tag, section))
+    Ok((scoped, tag, section))
 }
 
 /// The manifest is what this very run's build handed over, and the files here are its files.

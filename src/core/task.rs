@@ -40,6 +40,8 @@ pub enum Task {
         #[serde(rename = "effect")]
         step: release::ReleaseStep,
     },
+    /// Order the release of one package that a merged pull request changed.
+    ReleaseOf { repo: RepoRef, number: Number, package: String },
     /// Let the release that waits on this branch begin, if none is under way.
     NextRelease {
         #[serde(rename = "repo")]
@@ -117,6 +119,7 @@ impl Task {
             Self::Release { release_id: release, step } => {
                 step.spec().lane.name("release", &release.to_string())
             }
+            Self::ReleaseOf { repo, number, .. } => subject_lane(repo.repo_id, *number),
             Self::NextRelease { repo_id: repo, base } => format!("releases:{repo}/{base}"),
             Self::Reply(reply) => format!("reply:{}", reply.key),
             Self::NextOn { repo_id: repo, number } => subject_lane(*repo, *number),
@@ -130,6 +133,7 @@ impl Task {
             Self::Step { job_id: job, .. } => Some(job.to_string()),
             Self::Release { release_id: release, .. } => Some(release.to_string()),
             Self::Delivery { .. }
+            | Self::ReleaseOf { .. }
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
@@ -143,6 +147,7 @@ impl Task {
             Self::Step { step, .. } => Some(step.spec()),
             Self::Release { step, .. } => Some(step.spec()),
             Self::Delivery { .. }
+            | Self::ReleaseOf { .. }
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
@@ -171,7 +176,7 @@ impl Task {
             Self::Step { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::Release { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
-            Self::Delivery { .. } | Self::Reply(_) => false,
+            Self::Delivery { .. } | Self::ReleaseOf { .. } | Self::Reply(_) => false,
         }
     }
 }

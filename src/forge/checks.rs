@@ -4,13 +4,14 @@
 //! `runs.rs`; Gander's own never does.
 
 use http::Method;
+use serde::Deserialize;
 
 use super::payload::CheckOutput;
 use super::runs::Counted;
 use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
-use crate::core::id::Sha;
+use crate::core::id::{RunId, Sha};
 
 /// A run of a check on one commit, or a commit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,33 @@ pub struct ReportedCheck {
     /// Whether it came to both on this commit, in whatever order.
     pub came_to_both: bool,
 }
+
+/// A job of a workflow run that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedJob {
+    /// As its workflow file names it.
+    pub name: String,
+    /// What it said of that, each as `title: message`, without what the runner adds by itself.
+    pub errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RunJobs {
+    jobs: Vec<RunJob>,
+}
+
+#[derive(Deserialize)]
+struct RunJob {
+    id: u64,
+    name: String,
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+/// So many failed jobs of a run are asked what they said.
+const MOST_FAILED_JOBS: usize = 5;
+/// How the runner itself says that a command failed.
+const RUNNERS_OWN: &str = "Process completed with exit code";
 
 impl Forge {
     /// Every check run that counts and every status on a commit, but our own.
@@ -112,15 +140,54 @@ impl Forge {
 
     /// What a check points at, line by line: `path:line: message`.
     pub async fn annotations(&self, repo: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
-        let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(repo));
-        let doing = "reading what a check points at";
-        let call = ApiCall::new(Method::GET, path, doing);
-        let found = found(self.call(repo, Scope::Watch, call).await)?;
-        let Some(answer) = found else { return Ok(Vec::new()) };
-        let all: Vec<payload::Annotation> = answer.json(doing)?;
+        let all = self.annotations_of(repo, run).await?;
         Ok(all
             .into_iter()
             .map(|it| format!("{}:{}: {}", it.path, it.start_line, it.message.unwrap_or_default()))
             .collect())
+    }
+
+    /// The jobs that failed in the latest attempt of a workflow run, and why as they say it.
+    pub async fn failed_jobs(
+        &self,
+        repo: &RepoRef,
+        run: RunId,
+    ) -> Result<Vec<FailedJob>, ForgeError> {
+        let path = format!("{}/actions/runs/{run}/jobs?per_page=100", repo_path(repo));
+        let doing = "reading the jobs of a run";
+        let answer: Option<RunJobs> = found(self.get(repo, Scope::Watch, path, doing).await)?;
+        let jobs = answer.map(|it| it.jobs).unwrap_or_default();
+        let failed = |job: &RunJob| {
+            job.conclusion.as_deref().is_some_and(|it| ["failure", "timed_out"].contains(&it))
+        };
+        let mut all = Vec::new();
+        for job in jobs.into_iter().filter(failed).take(MOST_FAILED_JOBS) {
+            // A check run of GitHub Actions carries the number of its job.
+            let said = self.annotations_of(repo, job.id).await?;
+            let errors = said.into_iter().filter(|it| {
+                let own = it.message.as_deref().is_none_or(|it| it.starts_with(RUNNERS_OWN));
+                it.annotation_level.as_deref() == Some("failure") && !own
+            });
+            let errors = errors.map(|it| match (it.title, it.message.unwrap_or_default()) {
+                (Some(title), message) if !title.is_empty() => format!("{title}: {message}"),
+                (_, message) => message,
+            });
+            all.push(FailedJob { name: job.name, errors: errors.collect() });
+        }
+        Ok(all)
+    }
+
+    async fn annotations_of(
+        &self,
+        repo: &RepoRef,
+        run: u64,
+    ) -> Result<Vec<payload::Annotation>, ForgeError> {
+        let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(repo));
+        let doing = "reading what a check points at";
+        let call = ApiCall::new(Method::GET, path, doing);
+        let Some(answer) = found(self.call(repo, Scope::Watch, call).await)? else {
+            return Ok(Vec::new());
+        };
+        answer.json(doing)
     }
 }

@@ -313,6 +313,11 @@ pub struct Annotation {
     pub path: String,
     #[serde(default)]
     pub start_line: u64,
+    /// `notice`, `warning` or `failure`.
+    #[serde(default)]
+    pub annotation_level: Option<String>,
+    #[serde(default)]
+    pub title: Option<String>,
     #[serde(default)]
     pub message: Option<String>,
 }

@@ -192,14 +192,19 @@ impl Forge {
         self.change_only(repo, Scope::Push, Method::PATCH, path, &body, doing).await
     }
 
-    /// Shows a draft to everybody.
+    /// Shows a draft to everybody, as the latest of the repository or not; `None`: GitHub decides.
     pub async fn publish_draft(
         &self,
         repo: &RepoRef,
         id: u64,
+        latest: Option<bool>,
     ) -> Result<ReleaseAnswer, ForgeError> {
         let path = format!("{}/releases/{id}", repo_path(repo));
-        let body = json!({ "draft": false });
+        let mut body = json!({ "draft": false });
+        if let Some(latest) = latest {
+            // GitHub takes text here, of which `legacy` is a third value.
+            body["make_latest"] = json!(latest.to_string());
+        }
         self.change(repo, Scope::Push, Method::PATCH, path, &body, "publishing the release").await
     }
 

@@ -110,6 +110,7 @@ impl LocalJob<'_> {
             Task::Step { .. }
             | Task::Delivery { .. }
             | Task::Release { .. }
+            | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::Sweep(_) => return Ok(TaskOutcome::Done),

@@ -233,6 +233,7 @@ impl Worker {
             | Task::Release { .. }
             | Task::Delivery { .. }
             | Task::NextOn { .. }
+            | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::Sweep(_) => true,
@@ -291,6 +292,7 @@ impl Worker {
             Task::Step { .. }
             | Task::Release { .. }
             | Task::Delivery { .. }
+            | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }

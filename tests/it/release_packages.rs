@@ -3,7 +3,7 @@
 use gander_emulator::PullView;
 
 use crate::release_published::Shop;
-use crate::world::{REPO, World};
+use crate::world::{REPO, World, edit, finish, verify};
 
 const RULES: &str = "[verify]\ncommands = [\"test -e build.sh\"]\n[release]\nbuild = [\"true\"]\nartifacts = []\n\
     [[release.packages]]\nname = \"core\"\npath = \"core\"\n\
@@ -15,8 +15,12 @@ const CLI: &str = "[package]\nname = \"cli\"\nversion = \"0.3.0\"\n[dependencies
 
 /// `core` is at 1.1.0 and `cli` at 0.3.0; both are tagged.
 async fn monorepo() -> (World, u64) {
+    monorepo_with(RULES).await
+}
+
+async fn monorepo_with(rules: &str) -> (World, u64) {
     let files = vec![
-        (".github/gander.toml", RULES),
+        (".github/gander.toml", rules),
         ("build.sh", "exit 0\n"),
         ("Cargo.toml", WORKSPACE),
         ("core/Cargo.toml", CORE),
@@ -82,6 +86,26 @@ async fn each_package_is_released_with_its_own_changes_and_both_stand_side_by_si
 }
 
 #[tokio::test]
+async fn where_merges_order_releases_one_that_changes_two_packages_orders_one_of_each() {
+    let rules = RULES.replace("[release]\n", "[release]\non = \"merge\"\n");
+    let (w, issue) = monorepo_with(&rules).await;
+    w.model.will(vec![
+        edit("core/src/lib.rs", "paging", "pages"),
+        edit("cli/src/main.rs", "red", "blue"),
+        verify(),
+        finish("Both say pages in blue."),
+    ]);
+    w.says(issue, "/gander fix").await;
+    let fix = w.approved().await;
+    assert!(fix > 0);
+    let mut titles: Vec<String> = w.emulator.pulls(REPO).into_iter().map(|it| it.title).collect();
+    titles.sort();
+    titles.retain(|title| title.starts_with("chore(release)"));
+    assert_eq!(titles, ["chore(release): cli/v0.3.1", "chore(release): core-v1.2.0"]);
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn a_release_that_people_let_change_anothers_changelog_is_not_merged() {
     let (w, issue) = monorepo().await;
     w.owner_says(issue, "/gander release package=cli").await;
@@ -101,7 +125,8 @@ async fn a_release_that_people_let_change_anothers_changelog_is_not_merged() {
 
 #[tokio::test]
 async fn the_action_publishes_the_package_whose_changelog_was_approved() {
-    let shop = Shop::with(RULES, |_| "true\n".to_owned()).await;
+    let rules = format!("{RULES}latest = true\n");
+    let shop = Shop::with(&rules, |_| "true\n".to_owned()).await;
     let w = &shop.w;
     let files = [("core/VERSION", Some("1.1.0\n")), ("cli/VERSION", Some("0.3.0\n"))];
     w.maintainer().pushes(REPO, "main", "feat: two packages", &files).unwrap();
@@ -113,6 +138,8 @@ async fn the_action_publishes_the_package_whose_changelog_was_approved() {
     let tags: Vec<&str> = out.iter().map(|release| release.tag.as_str()).collect();
     assert_eq!(tags, ["core-v1.2.0"], "{}", w.timeline());
     assert!(out[0].body.contains("two packages"), "{}", out[0].body);
+    // Another package's are the latest of the repository.
+    assert_eq!(out[0].make_latest, "false");
     shop.says(issue, "/gander release yank 1.2.0 package=core").await;
     assert!(w.last_words(issue).contains("core-v1.2.0"), "{}", w.last_words(issue));
 }

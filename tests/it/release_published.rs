@@ -328,7 +328,10 @@ async fn an_approved_release_is_tested_built_published_and_told() {
 async fn a_failed_run_is_said_and_can_be_taken_up_where_it_stopped() {
     let build = |folder: &Path| {
         let flag = folder.join("the-disk-has-room");
-        format!("test -e {} || exit 7\nmkdir dist && cp count.sh dist/\n", flag.display())
+        let flag = flag.display();
+        format!(
+            "test -e {flag} || {{ echo no room left; exit 7; }}\nmkdir dist && cp count.sh dist/\n"
+        )
     };
     let shop = Shop::with(RULES, build).await;
     shop.fixed().await;
@@ -340,12 +343,18 @@ async fn a_failed_run_is_said_and_can_be_taken_up_where_it_stopped() {
 
     ```text
     The release run ended with failure, and v2.0.0 is not out.
+
+    Build failed
+    sh build.sh failed: exit code 7
+    no room left
     ```
 
     [The run](https://github.test/acme/widgets/actions/runs/20000000005) says what stopped it. `COMMIT` is merged. When it is mended, `/gander release retry` goes on from there: what is published already is not published twice.
     ");
     assert_eq!(shop.w.emulator.releases(REPO), []);
     assert!(shop.w.emulator.tags(REPO).is_empty());
+    shop.says(wish, "/gander release status").await;
+    assert_snapshot!(unnamed(&shop.w.last_words(wish)), @"- Stopped by a failure: v2.0.0: The release run ended with failure, and v2.0.0 is not out. · Build failed sh build.sh failed: exit code 7 no room left");
 
     std::fs::write(shop.folder.path().join("the-disk-has-room"), "").unwrap();
     let before = shop.w.timeline();

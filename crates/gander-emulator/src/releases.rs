@@ -12,6 +12,8 @@ pub(crate) struct Release {
     pub(crate) body: Option<String>,
     pub(crate) draft: bool,
     pub(crate) prerelease: bool,
+    /// `true`, `false` or `legacy`.
+    pub(crate) make_latest: String,
     pub(crate) author: u64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
@@ -55,6 +57,8 @@ pub struct ReleaseView {
     pub draft: bool,
     /// Whether it is marked as not for production.
     pub prerelease: bool,
+    /// What was asked for when it was made or published: `true`, `false` or `legacy`.
+    pub make_latest: String,
     /// Who made it.
     pub author: String,
     /// Name and content of its files.
@@ -74,6 +78,7 @@ impl Emulator {
             body: release.body.clone().unwrap_or_default(),
             draft: release.draft,
             prerelease: release.prerelease,
+            make_latest: release.make_latest.clone(),
             author: state.login(Some(release.author)),
             assets: release.assets.iter().map(|a| (a.name.clone(), a.content.clone())).collect(),
         };

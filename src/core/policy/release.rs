@@ -89,6 +89,10 @@ pub struct ReleasePackage {
     /// The same of where it goes.
     #[serde(default, deserialize_with = "targets", skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<ReleaseTarget>>,
+    /// Whether its newest release is what GitHub calls the latest of the repository, and none of
+    /// another package.
+    #[serde(default)]
+    pub latest: bool,
 }
 
 impl ReleasePackage {
@@ -123,6 +127,8 @@ pub struct ScopedRules {
     pub scope: ReleaseScope,
     /// The rules, with the package's own values in them.
     pub rules: ReleaseRules,
+    /// Whether a release by them is the latest of the repository. `None`: GitHub decides.
+    pub latest: Option<bool>,
     /// The patterns of the tags of others.
     other_tags: Vec<String>,
 }
@@ -204,7 +210,7 @@ impl ReleaseRules {
 impl ScopedRules {
     fn whole(rules: &ReleaseRules) -> Self {
         let (scope, other_tags) = (ReleaseScope::default(), Vec::new());
-        Self { scope, rules: rules.clone(), other_tags }
+        Self { scope, rules: rules.clone(), latest: None, other_tags }
     }
 
     fn of(all: &ReleaseRules, package: &ReleasePackage) -> Self {
@@ -221,6 +227,7 @@ impl ScopedRules {
         Self {
             scope: ReleaseScope { package: Some(package.name.clone()), directory, apart },
             rules,
+            latest: all.packages.iter().any(|it| it.latest).then_some(package.latest),
             other_tags: others().map(ReleasePackage::tags).collect(),
         }
     }
@@ -299,6 +306,9 @@ pub(super) fn release_packages<'de, D: Deserializer<'de>>(
                 )));
             }
         }
+    }
+    if all.iter().filter(|it| it.latest).count() > 1 {
+        return Err(D::Error::custom("`[[release.packages]] latest`: can be said of one package"));
     }
     for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
         let tag = tag_of(&other.tags(), "1.0.0").unwrap_or_default();

@@ -30,6 +30,10 @@ impl ReleasePlan {
     pub fn targets(&self) -> &[ReleaseTarget] {
         &self.targets
     }
+    /// Whether it is the latest of the repository. `None`: GitHub decides.
+    pub fn latest(&self) -> Option<bool> {
+        self.latest
+    }
     /// The pull request that it is the merge of.
     pub fn pull(&self) -> &ReleasePull {
         &self.pull

@@ -34,6 +34,8 @@ pub const RELEASE_LABEL: &str = "gander:release";
 
 /// Files that are named one by one.
 const MOST_FILES: usize = 20;
+/// Characters of why a release stopped, in a list of several.
+const LONGEST_WHY: usize = 400;
 /// So many characters of what is in a release stand in its pull request.
 const NOTES_CAP: usize = 40_000;
 
@@ -235,6 +237,9 @@ pub fn status_reply(releases: &[Release], setting: &ReportContext) -> String {
             (ReleaseStage::Done(ReleaseEnding::Published { url }), _) => {
                 let places = release.plan.as_ref().map(places).unwrap_or_default();
                 let _ = write!(text, "{places}: {url}");
+            }
+            (ReleaseStage::Done(ReleaseEnding::Failed { why }), _) => {
+                let _ = write!(text, ": {}", inline(&why.replace("\n\n", " · "), LONGEST_WHY));
             }
             (_, Some(blocked)) => {
                 let _ = write!(text, " · {}", blocked_words(blocked, release, setting));

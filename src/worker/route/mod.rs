@@ -81,7 +81,7 @@ pub(in crate::worker) async fn decide(
             let ordered = match what {
                 ClosedSubject::Merged => {
                     let failed = failed_release_merged(ctx, &repo, number).await?;
-                    failed.and(release_on_merge(ctx, &repo, number).await?)
+                    failed.and(release_on_merge(ctx, &repo, number, None).await?)
                 }
                 ClosedSubject::Issue | ClosedSubject::Pull => TaskOutcome::Done,
             };

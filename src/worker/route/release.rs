@@ -131,11 +131,13 @@ async fn withdraw(
     Ok(reply(asked, words::how_to_withdraw(&of, prefix)))
 }
 
-/// With `release.on = "merge"`, a merged pull request of Gander's orders a release.
+/// With `release.on = "merge"`, a merged pull request of Gander's orders a release: of one package,
+/// or of each that it changes.
 pub(in crate::worker) async fn release_on_merge(
     ctx: &Context,
     repo: &RepoRef,
     number: Number,
+    package: Option<&str>,
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = ctx.store.jobs_on(repo.repo_id, number).await?;
     let of_pull = |it: &&Stored<crate::core::job::Job>| {
@@ -147,14 +149,23 @@ pub(in crate::worker) async fn release_on_merge(
     let into_default = stored.machine.base().is_some_and(|it| it.branch == base);
     let rules = rules.ok().filter(|it| into_default && it.release.on == ReleaseOn::Merge);
     let Some(rules) = rules else { return Ok(TaskOutcome::Done) };
-    // A merge that changes several packages does not say which is to be released.
     let files = match rules.release.packages.is_empty() {
         true => Vec::new(),
         false => ctx.forge.files_of(repo, number).await?,
     };
     let mut touched = rules.release.of_all();
     touched.retain(|it| it.scope.is_whole() || files.iter().any(|path| it.scope.has(path)));
-    let Ok([scoped]) = <[ScopedRules; 1]>::try_from(touched) else { return Ok(TaskOutcome::Done) };
+    touched.retain(|it| package.is_none() || it.scope.package.as_deref() == package);
+    let scoped = match <[ScopedRules; 1]>::try_from(touched) {
+        Ok([scoped]) => scoped,
+        Err(several) => {
+            let each = several.into_iter().filter_map(|it| it.scope.package);
+            let repo = || repo.clone();
+            let each = each.map(|package| Task::ReleaseOf { repo: repo(), number, package });
+            let tasks = each.collect();
+            return Ok(TaskOutcome::Ready(Box::new(Commit { tasks, ..Commit::default() })));
+        }
+    };
     let order = ReleaseOrder {
         by_id: stored.machine.order.by_id,
         login: stored.machine.order.login.clone(),
@@ -164,7 +175,10 @@ pub(in crate::worker) async fn release_on_merge(
         on_merge: true,
         package: scoped.scope.package,
     };
-    let key = format!("{}/merged/{number}/release", repo.repo_id);
+    let mut key = format!("{}/merged/{number}/release", repo.repo_id);
+    if let Some(package) = package {
+        key = format!("{key}/{package}");
+    }
     order_release(ctx, repo, number, &base, order, &key).await
 }
 

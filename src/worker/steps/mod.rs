@@ -11,6 +11,7 @@ use crate::publish::talk;
 use crate::store::Claim;
 use crate::worker::commit::TaskOutcome;
 use crate::worker::route::decide;
+use crate::worker::route::release::release_on_merge;
 use crate::worker::turn::{next_job, next_release};
 use crate::worker::{Context, WorkError, sweep};
 
@@ -26,6 +27,9 @@ pub(in crate::worker) async fn perform(
         }
         Task::NextOn { repo_id: repo, number } => {
             Ok(next_job(ctx.store.as_ref(), *repo, *number).await?)
+        }
+        Task::ReleaseOf { repo, number, package } => {
+            Box::pin(release_on_merge(ctx, repo, *number, Some(package))).await
         }
         Task::NextRelease { repo_id: repo, base } => {
             Ok(next_release(ctx.store.as_ref(), *repo, base).await?)

@@ -180,7 +180,9 @@ async fn hostile_output_is_text() {
     let tree = project(&world, &[(".github/gander.toml", rules), ("shout.sh", shout)]);
     let ran = fails(&world, &tree).await;
     let all = obeyed(&ran.log);
-    assert_eq!(all, ["::group::sh shout.sh", "::endgroup::"]);
+    let ours = "::error title=sh shout.sh failed::exit code 1%0A";
+    assert_eq!(all[..2], ["::group::sh shout.sh", "::endgroup::"]);
+    assert!(all.len() == 3 && all[2].starts_with(ours), "{all:?}");
     assert!(!ran.log.contains('\u{1b}') && !ran.log.contains('\r'));
     for name in ["GANDER_", "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"] {
         assert!(!ran.log.contains(name), "{name}: {}", ran.log);

@@ -18,6 +18,8 @@ pub(crate) struct ReleaseChange {
     pub(crate) body: Option<String>,
     pub(crate) draft: Option<bool>,
     pub(crate) prerelease: Option<bool>,
+    /// `true`, `false` or `legacy`.
+    pub(crate) make_latest: Option<String>,
 }
 
 /// Makes a release; says its number. One that is no draft gets its tag.
@@ -38,6 +40,7 @@ pub(crate) fn create_release(
         body: None,
         draft: true,
         prerelease: false,
+        make_latest: "true".to_owned(),
         author,
         created_at: now,
         updated_at: now,
@@ -111,13 +114,14 @@ fn apply(
 ) -> Result<(), Trouble> {
     let now = state.now();
     let release = find_mut(state, repository, id)?;
-    let ReleaseChange { tag, target, name, body, draft, prerelease } = change.clone();
+    let ReleaseChange { tag, target, name, body, draft, prerelease, make_latest } = change.clone();
     release.tag = tag.unwrap_or_else(|| release.tag.clone());
     release.target = target.unwrap_or_else(|| release.target.clone());
     release.name = name.or_else(|| release.name.take());
     release.body = body.or_else(|| release.body.take());
     release.draft = draft.unwrap_or(release.draft);
     release.prerelease = prerelease.unwrap_or(release.prerelease);
+    release.make_latest = make_latest.unwrap_or_else(|| release.make_latest.clone());
     release.updated_at = now;
     Ok(())
 }

@@ -77,7 +77,8 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 fn latest(call: &mut Call<'_>) -> Outcome {
     let all = visible(call)?;
-    let newest = all.into_iter().find(|release| !release.draft && !release.prerelease);
+    let may_be = |it: &&Release| !it.draft && !it.prerelease && it.make_latest != "false";
+    let newest = all.into_iter().find(may_be);
     let newest = newest.ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(shapes::release(call.state, call.repository()?, newest)))
 }
@@ -107,7 +108,11 @@ fn change(call: &Call<'_>) -> Result<ReleaseChange, Refusal> {
         body: call.text("body"),
         draft: call.body["draft"].as_bool(),
         prerelease: call.body["prerelease"].as_bool(),
+        make_latest: call.text("make_latest"),
     };
+    if change.make_latest.as_deref().is_some_and(|it| !["true", "false", "legacy"].contains(&it)) {
+        return Err(Refusal::invalid("Release", "make_latest"));
+    }
     let known = call.filled_repository()?;
     if let Some(tag) = &change.tag
         && !known.git.is_good_ref_name(&format!("refs/tags/{tag}"))

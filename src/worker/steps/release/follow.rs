@@ -3,6 +3,8 @@
 //! Invariants: a run of that name is looked for before one is asked for; what counts as published
 //! is what GitHub shows at the tag, on the merged commit.
 
+use std::fmt::Write as _;
+
 use crate::core::fault::ErrorKind;
 use crate::core::release::{Release, ReleaseFact};
 use crate::forge::WorkflowRun;
@@ -13,6 +15,10 @@ use crate::worker::{Context, WorkError};
 /// So often a run is looked for before it counts as never begun.
 const MOST_LOOKS: u32 = 12;
 const PAUSE_SECONDS: u64 = 20;
+/// So many errors of each failed job are told.
+const MOST_ERRORS: usize = 3;
+/// Characters of each.
+const LONGEST_ERROR: usize = 700;
 /// A run that goes on is looked at less and less often: up to so many looks with that pause. In all
 /// twelve hours; the webhook of its end comes before that.
 const PAUSES: [(u32, u64); 3] = [(15, PAUSE_SECONDS), (30, 60), (99, 600)];
@@ -80,7 +86,15 @@ async fn judged_run(
         Some(url) => ReleaseFact::Published { attempt, url },
         None => {
             let how = run.conclusion.as_deref().unwrap_or("no conclusion");
-            let why = format!("The release run ended with {how}, and {tag} is not out.");
+            let mut why = format!("The release run ended with {how}, and {tag} is not out.");
+            for job in forge.failed_jobs(&release.repo, run.id).await? {
+                let _ = write!(why, "\n\n{} failed", job.name);
+                let said = job.errors.iter().take(MOST_ERRORS);
+                for error in said {
+                    why.push('\n');
+                    why.extend(error.chars().take(LONGEST_ERROR));
+                }
+            }
             ReleaseFact::RunFailed { attempt, why }
         }
     })
