@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::action::{Registries, RegistryInputs};
+use crate::agent::HeldSlot;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
@@ -144,6 +145,7 @@ impl App {
             models,
             clock,
             wake,
+            slot: HeldSlot::default(),
             settings,
         };
         Self { intake, worker: Worker::new(ctx) }
@@ -241,6 +243,7 @@ impl Wiring {
                 most_per_job: config.per_job,
                 installation_day: config.installation_day,
                 workers: config.workers,
+                models: config.models,
                 model_pause: MODEL_PAUSE,
             },
         })

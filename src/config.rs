@@ -32,8 +32,10 @@ pub struct Config {
     pub proxies: Vec<IpAddr>,
     /// Where to keep everything.
     pub data: PathBuf,
-    /// Tasks done side by side.
+    /// Steps of jobs that work on this machine side by side.
     pub workers: usize,
+    /// Those and the steps that wait for a model, together.
+    pub models: usize,
     /// GitHub and who we are there.
     pub github: GitHub,
     /// The models, the default first.
@@ -136,6 +138,7 @@ struct File {
     proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
     workers: Option<usize>,
+    models: Option<usize>,
     allow_private_addresses: bool,
     github: FileGitHub,
     model: FileModel,
@@ -207,6 +210,13 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
+/// Steps under way where nothing else is said, those that wait for a model included.
+const MODELS: usize = 16;
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Config {
     /// Reads the file, if one is given, and the variables.
     ///
@@ -221,6 +231,7 @@ impl Config {
             proxies,
             data,
             workers,
+            models,
             allow_private_addresses,
             github,
             model,
@@ -230,6 +241,7 @@ impl Config {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
+        let workers = workers.unwrap_or_else(processors).max(1);
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         Ok(Self {
@@ -242,7 +254,8 @@ impl Config {
                 .map(PathBuf::from)
                 .or(data)
                 .unwrap_or_else(|| "gander-data".into()),
-            workers: workers.unwrap_or(4),
+            workers,
+            models: models.unwrap_or(MODELS).max(workers),
             github: read_github(github, variable)?,
             model: read_model(model, variable)?,
             registries: read_registries(fetch.registries)?,

@@ -245,6 +245,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         packages: gander::environment::Environment::default(),
         judge: Arc::clone(&model),
         model,
+        slot: gander::agent::HeldSlot::default(),
         mirror,
         scratch: Scratch::below(&cache),
         records: cache.join("records"),

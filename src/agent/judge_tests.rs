@@ -1,9 +1,12 @@
 //! What the judging model is asked and what is taken of its answer.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::agent::HeldSlot;
 use crate::agent::transcript::Transcript;
 use crate::core::budget::{Budget, Money};
 use crate::core::judgement::JudgeRecord;
@@ -19,10 +22,12 @@ async fn asked(turns: Vec<ScriptedTurn>, diff: &str) -> (SecondOpinion, String) 
     let (mut budget, stop) = (Budget::new(Money::from_micros(1)), CancellationToken::new());
     let mut means = AgentContext {
         model: &model,
+        slot: &HeldSlot::default(),
         tools: &[],
         budget: &mut budget,
         transcript: &mut transcript,
         notes: None,
+        waited: Duration::ZERO,
         stop: &stop,
         end_of_tools: &stop,
     };

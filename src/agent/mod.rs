@@ -13,6 +13,8 @@ use futures_util::future::{BoxFuture, Either, select};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub use slot::HeldSlot;
+
 use crate::core::budget::{Budget, Money, OutOfBudgetError};
 use crate::core::fault::ErrorKind;
 use crate::core::job::{Plan, ThreadAnswer};
@@ -30,6 +32,7 @@ pub mod nearest;
 mod plan;
 pub mod prompt;
 mod search;
+mod slot;
 pub mod tools;
 pub mod transcript;
 
@@ -188,6 +191,8 @@ pub type NewNotes<'a> = dyn Fn() -> BoxFuture<'a, Vec<String>> + Send + Sync + '
 pub struct AgentContext<'a> {
     /// Whom to ask.
     pub model: &'a dyn Model,
+    /// Lent to others while it is asked.
+    pub slot: &'a HeldSlot,
     /// What it may call beside `finish`.
     pub tools: &'a [&'a dyn Tool],
     /// What it may cost.
@@ -195,6 +200,8 @@ pub struct AgentContext<'a> {
     pub transcript: &'a mut Transcript,
     /// What people say while it works.
     pub notes: Option<&'a NewNotes<'a>>,
+    /// How long it waited until work could go on here; none of its own time.
+    pub waited: Duration,
     /// Ends it from outside.
     pub stop: &'a CancellationToken,
     /// Ends what a tool does. It is cancelled with `stop`, and when the time is up.
@@ -220,9 +227,9 @@ pub async fn run(
         task: assignment.task.clone(),
     })?;
     let messages = vec![Message::User(assignment.task.clone())];
-    let deadline = Instant::now() + assignment.time;
+    let begun = Instant::now();
     let pictures = assignment.pictures;
-    let mut talk = Talk { assignment, specs, messages, pictures, deadline, turn: 0, idle: 0 };
+    let mut talk = Talk { assignment, specs, messages, pictures, begun, turn: 0, idle: 0 };
     let end = loop {
         if let Some(end) = talk.turn(means).await? {
             break end;
@@ -240,19 +247,23 @@ struct Talk<'a> {
     specs: Vec<ToolSpec>,
     messages: Vec<Message>,
     pictures: &'a [Picture],
-    deadline: Instant,
+    begun: Instant,
     turn: u32,
     idle: u32,
 }
 
 impl Talk<'_> {
+    fn deadline(&self, means: &AgentContext<'_>) -> Instant {
+        self.begun + self.assignment.time + means.waited
+    }
+
     /// One reply and what it asks for. `Some`: the attempt is over.
     async fn turn(&mut self, means: &mut AgentContext<'_>) -> Result<Option<Finished>, AgentError> {
         self.turn += 1;
         if means.stop.is_cancelled() {
             return Ok(Some(Finished::Stopped));
         }
-        if self.turn > self.assignment.turns || Instant::now() >= self.deadline {
+        if self.turn > self.assignment.turns || Instant::now() >= self.deadline(means) {
             return Ok(Some(self.ran_out()));
         }
         self.hear(means).await?;
@@ -390,7 +401,7 @@ impl Talk<'_> {
     /// Whether there is enough of everything for one more wish.
     fn may_go_on(&self, means: &AgentContext<'_>) -> bool {
         self.turn + TURNS_FOR_A_WISH <= self.assignment.turns
-            && Instant::now() + TIME_FOR_A_WISH < self.deadline
+            && Instant::now() + TIME_FOR_A_WISH < self.deadline(means)
             && !means.budget.nearly_spent()
     }
 
@@ -406,10 +417,11 @@ impl Talk<'_> {
             let words = format!("Not done: one reply may hold {MOST_CALLS} calls.");
             return Err(ToolFault::ForModel(words));
         }
-        if Instant::now() >= self.deadline {
+        let deadline = self.deadline(means);
+        if Instant::now() >= deadline {
             return Err(ToolFault::ForModel(TIME_IS_UP.to_owned()));
         }
-        let time_is_up = pin!(tokio::time::sleep_until(self.deadline.into()));
+        let time_is_up = pin!(tokio::time::sleep_until(deadline.into()));
         match select(pin!(call(means.tools, &self.specs, name, arguments)), time_is_up).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), calling)) => {
@@ -486,7 +498,10 @@ async fn paid_reply(
         Ok(reservation) => reservation,
         Err(out) => return Ok(Reply::OutOfBudget(out)),
     };
-    let reply = match ask(means.model, request, first_pause, means.stop).await {
+    let asked = ask(means.model, request, first_pause, means.stop);
+    let (reply, waited) = means.slot.lent(asked).await;
+    means.waited += waited;
+    let reply = match reply {
         Ok(reply) => reply,
         Err(error) => {
             // What may be on the bill stays set aside.

@@ -44,10 +44,12 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
     };
     let mut context = AgentContext {
         model: &Scripted::from_turns(turns),
+        slot: &HeldSlot::default(),
         tools: &[&run_tool],
         budget: &mut Budget::new(Money::from_micros(1_000_000_000)),
         transcript: &mut Transcript::open(&transcript).unwrap(),
         notes: None,
+        waited: Duration::ZERO,
         stop: &stop,
         end_of_tools: &end_of_tools,
     };

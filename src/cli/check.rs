@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AnyError, CommandResult, INCONCLUSIVE, local, say, say_json, start_logging, unprivileged,
 };
+use crate::agent::HeldSlot;
 use crate::clock::Clock;
 use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
@@ -110,6 +111,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         packages: Environment::default(),
         model: Arc::clone(&nobody),
         judge: nobody,
+        slot: HeldSlot::default(),
         mirror,
         scratch: Scratch::below(cache),
         records: cache.join("logs"),

@@ -12,6 +12,7 @@ use report::{CHANGE, RunReport, UNVERIFIED, as_json, as_text};
 use secrecy::ExposeSecret;
 
 use super::{AnyError, CommandResult, local, say, say_json, start_logging, unprivileged};
+use crate::agent::HeldSlot;
 use crate::app::{egress_to, model_addresses, models};
 use crate::clock::Clock;
 use crate::config::{ModelChoice, variable};
@@ -273,6 +274,7 @@ fn job_context(
         packages: Environment::default(),
         judge: Arc::clone(&model),
         model,
+        slot: HeldSlot::default(),
         mirror,
         scratch: Scratch::below(cache),
         records: command.out.clone(),

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -158,10 +159,12 @@ async fn attempt_in(
     );
     let mut agent_context = agent::AgentContext {
         model: ctx.model.as_ref(),
+        slot: &ctx.slot,
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
         notes: Some(&|| Notes::new_ones(attempt.notes)),
+        waited: Duration::ZERO,
         stop: attempt.stop,
         end_of_tools: &end_of_tools,
     };

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::WorkError;
 use super::job_context::JobContext;
+use crate::agent::HeldSlot;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
@@ -50,6 +51,8 @@ pub struct Context {
     pub clock: Clock,
     /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
     pub wake: Arc<Notify>,
+    /// That of the task which this is handed to.
+    pub slot: HeldSlot,
     /// The operator's choices.
     pub settings: WorkerSettings,
 }
@@ -65,8 +68,10 @@ pub struct WorkerSettings {
     pub most_per_job: Money,
     /// No installation may cost more in a day.
     pub installation_day: Money,
-    /// Steps of jobs done side by side.
+    /// Steps of jobs that work on this machine side by side.
     pub workers: usize,
+    /// Those and the steps that wait for a model, together.
+    pub models: usize,
     /// First pause before asking an overloaded model again.
     pub model_pause: Duration,
     /// How long a head must have stood before silence counts as "no checks", where none is
@@ -152,6 +157,7 @@ impl Context {
             packages: Environment::default(),
             model: Arc::clone(&nobody),
             judge: nobody,
+            slot: self.slot.clone(),
             mirror: self.mirror_of(repo, base).await?,
             scratch: self.scratch(),
             records: self.records(id),
@@ -174,8 +180,8 @@ impl Context {
     }
 
     /// The same for one task, whose tokens that write code are its own.
-    pub(super) fn for_task(&self, urgent: bool) -> Self {
-        Self { forge: self.forge.for_step(urgent), ..self.clone() }
+    pub(super) fn for_task(&self, urgent: bool, slot: HeldSlot) -> Self {
+        Self { forge: self.forge.for_step(urgent), slot, ..self.clone() }
     }
 
     /// The repository as GitHub shows it now. Where it has another name by now, all that is known

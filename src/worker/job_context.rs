@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::agent::HeldSlot;
 use crate::clock::Clock;
 use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
@@ -32,6 +33,8 @@ pub struct JobContext {
     pub model: Arc<dyn Model>,
     /// Who is asked for a second opinion on it.
     pub judge: Arc<dyn Model>,
+    /// Held on this machine; lent while one of them is asked.
+    pub slot: HeldSlot,
     /// Where the base commit is.
     pub mirror: Mirror,
     /// For trees; emptied again.

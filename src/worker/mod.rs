@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
+use crate::agent::HeldSlot;
 use crate::core::fault::ErrorKind;
 use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
@@ -59,8 +60,11 @@ pub use survey::{Survey, survey};
 #[derive(Clone)]
 pub struct Worker {
     ctx: Context,
-    /// For steps of jobs that may take minutes.
+    /// For steps of jobs that may take minutes: to work on this machine.
     slots: Arc<Semaphore>,
+    /// The same: to be under way at all. More of them, since most of the time of a step that asks a
+    /// model is spent waiting for its replies.
+    places: Arc<Semaphore>,
     /// Counts the looks at the queue, and the heartbeats of what is under way.
     pulse: watch::Sender<u64>,
 }
@@ -80,11 +84,17 @@ const MOST_ABANDONED: u32 = 20;
 /// Waits that the other side asked for, before even those end.
 const MOST_WAITS: u32 = 100;
 
+/// How many steps that take a slot may be under way.
+fn places_of(settings: &WorkerSettings) -> usize {
+    settings.models.max(settings.workers).max(1)
+}
+
 impl Worker {
     /// A worker that has not begun.
     pub fn new(ctx: Context) -> Self {
         let slots = Arc::new(Semaphore::new(ctx.settings.workers.max(1)));
-        Self { ctx, slots, pulse: watch::Sender::new(0) }
+        let places = Arc::new(Semaphore::new(places_of(&ctx.settings)));
+        Self { ctx, slots, places, pulse: watch::Sender::new(0) }
     }
 
     /// A number that grows as long as the worker works and its queue can be used.
@@ -106,9 +116,8 @@ impl Worker {
     /// answering and showing go on beside them, so that a `cancel` reaches the job it is about.
     /// Each loop is a task of its own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let slots = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();
-        for _ in 0..slots + LOOPS_BESIDE {
+        for _ in 0..places_of(&self.ctx.settings) + LOOPS_BESIDE {
             self.begin_loop(&mut loops, &shutdown);
         }
         let (worker, until) = (self.clone(), shutdown.clone());
@@ -165,23 +174,29 @@ impl Worker {
 
     /// Does one due task. `false`: nothing is due.
     pub async fn step(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
-        // The slot comes before the claim: no loop holds a task and waits for a slot.
-        let slot = self.slots.try_acquire().ok();
+        // Both come before the claim: nothing begins that could not be worked on. Slots that are
+        // waited for by what has begun are not free.
+        let place = self.places.try_acquire().ok();
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+        let both = place.zip(slot);
         let now = self.ctx.clock.steady();
-        let claim = match slot {
+        let claim = match both {
             Some(_) => self.ctx.store.claim(now).await?,
             None => self.ctx.store.claim_unslotted(now).await?,
         };
         self.pulse.send_modify(|beats| *beats += 1);
         let Some(claim) = claim else { return Ok(false) };
-        let slot = slot.filter(|_| claim.task.takes_slot());
+        let (_place, slot) = both.filter(|_| claim.task.takes_slot()).unzip();
+        let slot = slot.map_or_else(HeldSlot::default, |slot| {
+            HeldSlot::new(Arc::clone(&self.slots), slot, Arc::clone(&self.ctx.wake))
+        });
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
         let performed = if claim.abandoned >= MOST_ABANDONED {
             Some(Err(WorkError::abandoned(claim.abandoned)))
         } else {
-            let work = steps::perform(&self.ctx, &claim, &stop);
+            let work = steps::perform(&self.ctx, &claim, slot, &stop);
             tokio::pin!(work);
             loop {
                 tokio::select! {
@@ -207,7 +222,6 @@ impl Worker {
             // The job is over or somebody else has the task: nothing follows from our half of it.
             None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
         }
-        drop(slot);
         self.ctx.wake.notify_one();
         Ok(true)
     }

@@ -63,6 +63,7 @@ mod review;
 mod same_name;
 mod second_look;
 mod settings;
+mod slots;
 mod standstill;
 mod updates;
 mod verify;

@@ -587,6 +587,7 @@ impl Gander<'_> {
                 most_per_job: Money::from_micros(10_000_000),
                 installation_day: Money::from_micros(100_000_000),
                 workers: 1,
+                models: 4,
                 model_pause: Duration::ZERO,
                 settle: Duration::ZERO,
             },
@@ -656,7 +657,7 @@ type Wait = (usize, oneshot::Sender<()>, oneshot::Receiver<()>);
 
 impl Words {
     /// It waits before this reply: when it does, and how it goes on.
-    fn waits_at(&self, request: usize) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+    pub fn waits_at(&self, request: usize) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let ((tell, asked), (go, wait)) = (oneshot::channel(), oneshot::channel());
         *self.waits_at.lock().unwrap() = Some((request, tell, wait));
         (asked, go)

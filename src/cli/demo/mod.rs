@@ -252,6 +252,7 @@ async fn wire(
             most_per_job: Money::from_micros(10_000_000),
             installation_day: Money::from_micros(100_000_000),
             workers: 2,
+            models: 2,
             model_pause: Duration::ZERO,
         },
     })

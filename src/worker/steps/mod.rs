@@ -5,6 +5,7 @@ pub(in crate::worker) mod release;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::HeldSlot;
 use crate::core::report;
 use crate::core::task::{CommandReply, Task};
 use crate::publish::talk;
@@ -18,9 +19,10 @@ use crate::worker::{Context, WorkError, sweep};
 pub(in crate::worker) async fn perform(
     ctx: &Context,
     claim: &Claim,
+    slot: HeldSlot,
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
-    let ctx = &ctx.for_task(claim.task.is_urgent());
+    let ctx = &ctx.for_task(claim.task.is_urgent(), slot);
     match &claim.task {
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await

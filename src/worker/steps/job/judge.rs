@@ -3,6 +3,8 @@
 //! Invariants: whatever the model says or fails at, the job goes on; what its replies cost is
 //! counted, also those of a try that died.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::judge::{self, JudgedChange, JudgedFile};
@@ -66,10 +68,12 @@ pub(in crate::worker) async fn run(
     budget.book(spent.map_err(|error| WorkError::passing(&error))?);
     let mut means = AgentContext {
         model: ctx.judge.as_ref(),
+        slot: &ctx.slot,
         tools: &[],
         budget: &mut budget,
         transcript: &mut transcript,
         notes: None,
+        waited: Duration::ZERO,
         stop,
         end_of_tools: stop,
     };

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -83,10 +84,12 @@ async fn plan_in(
     let notes = Notes::of(job, ctx.store.clone());
     let mut means = agent::AgentContext {
         model: ctx.model.as_ref(),
+        slot: &ctx.slot,
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
         notes: Some(&|| Notes::new_ones(Some(&notes))),
+        waited: Duration::ZERO,
         stop,
         end_of_tools: &end_of_tools,
     };
