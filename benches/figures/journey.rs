@@ -13,11 +13,12 @@ use gander::core::id::{Number, Timestamp};
 use gander::core::leak::KnownSecrets;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
-use gander::model::Scripted;
+use gander::model::{Model, Scripted};
 use gander::server::WebhookSecrets;
 use gander::store::{Sqlite, Store};
 use gander::worker::WorkerSettings;
 use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{PROJECT, five_turns};
@@ -58,52 +59,10 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let shown = Arc::clone(&later);
     let system = Clock::system();
     let clock = Clock::from_fn(move || Timestamp(system.now().0 + shown.load(Ordering::SeqCst)));
-    let github = Box::start(&home.join("github"), PROJECT, clock.clone()).await;
+    let script: Arc<dyn Model> = Arc::new(Scripted::from_turns(five_turns()));
+    let Whole { github, store, shutdown, running } =
+        Whole::start(home, clock, script, (2, 2), Pace::GITHUB).await;
     let emulator = &github.emulator;
-    let (api, web) = (emulator.api_url(), emulator.web_url());
-    let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
-    let key = AppKey::from_pem(github.app.private_key_pem.as_bytes()).unwrap();
-    let known = KnownSecrets::new([
-        ("the App's private key", github.app.private_key_pem.as_str()),
-        ("the webhook secret", SECRET),
-    ]);
-    let config = ForgeConfig {
-        api,
-        web,
-        app_id: github.app.app_id,
-        key,
-        pace: Pace::GITHUB,
-        known_secrets: Arc::new(known.unwrap()),
-    };
-    let data = home.join("data");
-    let store = Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap());
-    let wiring = Wiring {
-        store: Arc::clone(&store) as Arc<dyn Store>,
-        forge: Forge::new(config, egress, clock.clone()),
-        sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))),
-        models: vec![Arc::new(Scripted::from_turns(five_turns()))],
-        secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
-        proxies: Vec::new(),
-        clock,
-        registries: None,
-        settings: WorkerSettings {
-            settle: Duration::ZERO,
-            address: Address::default(),
-            data,
-            most_per_job: Money::from_micros(10_000_000),
-            installation_day: Money::from_micros(100_000_000),
-            workers: 2,
-            models: 2,
-            model_pause: Duration::ZERO,
-        },
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/github/webhook", listener.local_addr().unwrap());
-    emulator.set_webhook_url(github.app.app_id, url.parse().unwrap());
-    emulator.auto_deliver();
-    let shutdown = CancellationToken::new();
-    let running = tokio::spawn(App::new(wiring).run(listener, shutdown.clone()));
-
     let first = job(&github, 1).await;
     let sent = u32::try_from(emulator.exchanges().len()).unwrap();
     let mut steps: Vec<String> =
@@ -116,6 +75,73 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     shutdown.cancel();
     running.await.unwrap().unwrap();
     (first, second, sent, steps)
+}
+
+/// A GitHub and a Gander that serve and work.
+pub(crate) struct Whole {
+    pub(crate) github: Box,
+    pub(crate) store: Arc<Sqlite>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) running: JoinHandle<Result<(), JoinError>>,
+}
+
+impl Whole {
+    /// With so many slots, and steps under way.
+    pub(crate) async fn start(
+        home: &Path,
+        clock: Clock,
+        model: Arc<dyn Model>,
+        (workers, models): (usize, usize),
+        pace: Pace,
+    ) -> Self {
+        let github = Box::start(&home.join("github"), PROJECT, clock.clone()).await;
+        let emulator = &github.emulator;
+        let (api, web) = (emulator.api_url(), emulator.web_url());
+        let egress =
+            egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
+        let key = AppKey::from_pem(github.app.private_key_pem.as_bytes()).unwrap();
+        let known = KnownSecrets::new([
+            ("the App's private key", github.app.private_key_pem.as_str()),
+            ("the webhook secret", SECRET),
+        ]);
+        let config = ForgeConfig {
+            api,
+            web,
+            app_id: github.app.app_id,
+            key,
+            pace,
+            known_secrets: Arc::new(known.unwrap()),
+        };
+        let data = home.join("data");
+        let store = Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap());
+        let wiring = Wiring {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            forge: Forge::new(config, egress, clock.clone()),
+            sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))),
+            models: vec![model],
+            secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
+            proxies: Vec::new(),
+            clock,
+            registries: None,
+            settings: WorkerSettings {
+                settle: Duration::ZERO,
+                address: Address::default(),
+                data,
+                most_per_job: Money::from_micros(10_000_000),
+                installation_day: Money::from_micros(10_000_000_000),
+                workers,
+                models,
+                model_pause: Duration::ZERO,
+            },
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/github/webhook", listener.local_addr().unwrap());
+        emulator.set_webhook_url(github.app.app_id, url.parse().unwrap());
+        emulator.auto_deliver();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(App::new(wiring).run(listener, shutdown.clone()));
+        Self { github, store, shutdown, running }
+    }
 }
 
 /// One job, from the comment to the pull request; then until all is said.
@@ -136,10 +162,10 @@ async fn job(github: &Box, pulls: usize) -> Duration {
     took
 }
 
-async fn until(come: impl Fn() -> bool) {
+pub(crate) async fn until(come: impl Fn() -> bool) {
     let asked = Instant::now();
     while !come() {
-        assert!(asked.elapsed() < Duration::from_secs(60), "it did not come to pass");
+        assert!(asked.elapsed() < Duration::from_secs(300), "it did not come to pass");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -22,6 +22,7 @@ mod growth;
 mod journey;
 mod load;
 mod machine;
+mod queue;
 mod rules;
 mod sample;
 mod served;
@@ -44,6 +45,7 @@ const GROUPS: &[Group] = &[
     ("start", start::measure),
     ("agent", agent::measure),
     ("journey", journey::measure),
+    ("queue", queue::measure),
     ("growth", growth::measure),
     ("rules", rules::measure),
 ];
