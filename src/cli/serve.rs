@@ -138,10 +138,16 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
         )
         .into()),
         Err(error) => {
-            tracing::warn!(%error, "GitHub could not be asked who this App is; going on");
+            let why = at_bottom(&error);
+            tracing::warn!(%error, why, "GitHub could not be asked who this App is; going on");
             Ok(())
         }
     }
+}
+
+/// The last cause of an error: a certificate, a name, an address.
+fn at_bottom(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
 }
 
 /// An App that may write workflows is refused: then GitHub no longer stops a changed workflow that

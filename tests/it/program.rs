@@ -205,6 +205,32 @@ fn a_folder_that_is_no_repository_is_told_in_one_sentence() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_that_cannot_be_asked_is_told_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let mut command = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+    command.env("GANDER_API_URL", "http://127.0.0.1:9");
+    tokio::task::spawn_blocking(move || {
+        let mut served = Served::start(command);
+        let log = served.until("GitHub could not be asked who this App is");
+        served.stop();
+        assert!(log.contains("Connection refused"), "{log}");
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn a_demo_that_cannot_come_to_its_end_does_not_begin() {
+    let few = tempfile::tempdir().unwrap();
+    for name in ["bash", "git", "tar"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{name}"), few.path().join(name)).unwrap();
+    }
+    let mut command = gander();
+    fails_saying(command.arg("demo").env("PATH", few.path()), "the demo's workflows need curl, as");
+}
+
 #[test]
 fn help_of_the_action_lists_what_each_mode_is_given() {
     let help = |mode: &str| said(&gander().args(["action", mode, "--help"]).output().unwrap());
