@@ -51,7 +51,7 @@ pub struct RunCommand {
     /// A model's name, `PROVIDER:NAME`, or `scripted:FILE` (docs/config.md has an example)
     #[arg(long, value_name = "MODEL", default_value = "claude-sonnet-4-5")]
     model: String,
-    /// Whose model it is, where its name does not say: `anthropic`, or `openai` for any compatible
+    /// Whose model it is, where its name does not say: `anthropic` or `openai`
     #[arg(long, value_name = "NAME", value_parser = provider)]
     provider: Option<Provider>,
     /// Where to write patch, report and transcripts
@@ -306,8 +306,8 @@ fn model_choice(text: &str, said: Option<Provider>) -> Result<ModelChoice, Strin
     let found = said.map(|provider| (provider, text)).or_else(named).or_else(by_name);
     let (provider, name) = found.ok_or_else(|| {
         format!(
-            "whose model {text:?} is, its name does not say: add --provider anthropic, or \
-             --provider openai for any service with that interface"
+            "whose model {text:?} is, its name does not say: add --provider anthropic or \
+             --provider openai"
         )
     })?;
     let (usual, _) = usual_key(provider);

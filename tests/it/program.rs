@@ -184,7 +184,7 @@ fn the_name_of_a_model_is_enough_where_it_says_whose_it_is() {
     fails_saying(&mut run(&[]), "no key for anthropic: set ANTHROPIC_API_KEY");
     fails_saying(&mut run(&["--model", "gpt-5"]), "no key for openai: set OPENAI_API_KEY");
     fails_saying(&mut run(&["--model", "openai:claude-x"]), "no key for openai");
-    fails_saying(&mut run(&["--model", "llama3:8b"]), "add --provider anthropic, or");
+    fails_saying(&mut run(&["--model", "llama3:8b"]), "add --provider anthropic or");
     let named = ["--provider", "openai", "--model", "llama3:8b"];
     fails_saying(&mut run(&named), "no key for openai: set OPENAI_API_KEY");
     let output = run(&["--provider", "mistral"]).output().unwrap();
