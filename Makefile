@@ -25,7 +25,7 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
-.PHONY: help demo test test-runners test-registries required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist reproduce bench fmt setup setup-test
+.PHONY: help demo test test-runners test-registries required test-pages crash survivors try-recipes lint lint-rest deny lint-action setup-lint dist reproduce bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
@@ -35,6 +35,7 @@ help:
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments, and before and after every write"
 	@echo "make survivors  1,000 runs of the sandbox with daemons and fork bombs: nothing is left"
+	@echo "make try-recipes  the guide's Caddy and nginx in front of a real Gander"
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make required  the emulator's table of required members, from GitHub's description"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
@@ -86,6 +87,11 @@ crash: setup-test
 survivors: setup-test
 	$(CARGO) test $(ALL) --no-run
 	$(RUNNER) GANDER_SANDBOX_RUNS=1000 $(CARGO) test $(ALL) --test it -- --nocapture survivors::
+
+# By hand: it needs both servers, and installs none.
+try-recipes:
+	$(CARGO) build --locked
+	@sh packaging/try-recipes.sh target/debug
 
 lint: lint-rest
 	$(CARGO) clippy $(ALL) --all-targets -- --deny warnings

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::config::{toolchain_places, variable};
@@ -87,6 +87,11 @@ pub const HELD: u8 = 5;
 pub const NOT_REPRODUCIBLE: u8 = 6;
 /// Exit code when changes cannot be checked here.
 pub const INCONCLUSIVE: u8 = 7;
+
+/// All that may be typed, for whoever checks what people are told to type.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {

@@ -17,6 +17,7 @@ use crate::core::budget::Money;
 use crate::core::leak::KnownSecrets;
 use crate::egress::PinnedHost;
 use crate::environment::REGISTRIES;
+use crate::model::Provider;
 use crate::sandbox::toolchain::ToolchainPaths;
 
 mod key_file;
@@ -99,15 +100,9 @@ pub enum ConfigError {
     /// Not what it should be.
     #[error("{}: {}", .0.display(), .1)]
     Malformed(PathBuf, String),
-    /// Not given at all.
-    #[error("{name} is not set: give it in the configuration under {key}, or as {name}. {help}")]
-    Missing {
-        name: &'static str,
-        /// The key in the file.
-        key: &'static str,
-        /// How to get one.
-        help: &'static str,
-    },
+    /// Not given at all; every one that is needed.
+    #[error("{}", .0.iter().map(MissingSetting::to_string).collect::<Vec<_>>().join("\n"))]
+    Missing(Vec<MissingSetting>),
     /// Given, but not usable.
     #[error("{name} cannot be used: {why}")]
     Bad {
@@ -128,6 +123,18 @@ pub enum ConfigError {
         /// Its permissions.
         mode: u32,
     },
+}
+
+/// A setting that is needed and was not given.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} is not set: give it in the configuration under {key}, or as {name}. {help}")]
+#[allow(missing_docs)]
+pub struct MissingSetting {
+    pub name: &'static str,
+    /// The key in the file.
+    pub key: &'static str,
+    /// How to get one.
+    pub help: &'static str,
 }
 
 /// `gander-server.toml`
@@ -185,6 +192,27 @@ struct FileLimits {
 
 const DEFAULT_MODEL: &str = "claude-sonnet-4-5";
 
+const APP_ID: MissingSetting = MissingSetting {
+    name: "GANDER_APP_ID",
+    key: "[github] app_id",
+    help: "GitHub shows it on the App's settings page.",
+};
+const PRIVATE_KEY: MissingSetting = MissingSetting {
+    name: "GANDER_PRIVATE_KEY",
+    key: "[github] private_key_file",
+    help: "Make one on the App's settings page, and keep the file with mode 0600.",
+};
+const WEBHOOK_SECRET: MissingSetting = MissingSetting {
+    name: "GANDER_WEBHOOK_SECRET",
+    key: "[github] webhook_secret_file",
+    help: "Make one with `openssl rand -hex 32`, and set it in the App's settings too.",
+};
+const MODEL_NAMES: MissingSetting = MissingSetting {
+    name: "GANDER_MODEL",
+    key: "[model] names",
+    help: "Name the models of this provider that may be used, the default first.",
+};
+
 /// A variable of the environment.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn variable(name: &str) -> Option<String> {
@@ -221,7 +249,7 @@ impl Config {
     /// Reads the file, if one is given, and the variables.
     ///
     /// # Errors
-    /// The first setting that is missing or unusable.
+    /// The first setting that is unusable, else all that are missing.
     pub fn load(
         file: Option<&Path>,
         variable: &dyn Fn(&str) -> Option<String>,
@@ -244,6 +272,7 @@ impl Config {
         let workers = workers.unwrap_or_else(processors).max(1);
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let (github, model) = both(read_github(github, variable), read_model(model, variable))?;
         Ok(Self {
             listen: listen.parse().map_err(|_| ConfigError::Bad {
                 name: "GANDER_LISTEN",
@@ -256,8 +285,8 @@ impl Config {
                 .unwrap_or_else(|| "gander-data".into()),
             workers,
             models: models.unwrap_or(MODELS).max(workers),
-            github: read_github(github, variable)?,
-            model: read_model(model, variable)?,
+            github,
+            model,
             registries: read_registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
             installation_day: limits.installation_day.unwrap_or(Money::from_micros(100_000_000)),
@@ -285,6 +314,21 @@ impl Config {
         }
         let secrets = secrets.into_iter().map(|(name, secret)| (name, secret.expose_secret()));
         KnownSecrets::new(secrets).map_err(|_| ConfigError::TooManySecrets)
+    }
+}
+
+/// Both, or all that is missing in them; what cannot be used is told first.
+fn both<A, B>(
+    one: Result<A, ConfigError>,
+    other: Result<B, ConfigError>,
+) -> Result<(A, B), ConfigError> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(ConfigError::Missing(mut all)), Err(ConfigError::Missing(more))) => {
+            all.extend(more);
+            Err(ConfigError::Missing(all))
+        }
+        (Err(ConfigError::Missing(_)) | Ok(_), Err(error)) | (Err(error), _) => Err(error),
     }
 }
 
@@ -324,28 +368,24 @@ fn read_github(
         })?),
         None => file.app_id,
     };
-    let app_id = app_id.ok_or(ConfigError::Missing {
-        name: "GANDER_APP_ID",
-        key: "[github] app_id",
-        help: "GitHub shows it on the App's settings page.",
-    })?;
     let key_file = first(&["GANDER_PRIVATE_KEY_FILE", "PRIVATE_KEY_PATH"]).map(PathBuf::from);
     let private_key =
-        secret(first(&["GANDER_PRIVATE_KEY", "PRIVATE_KEY"]), key_file.or(file.private_key_file))?
-            .ok_or(ConfigError::Missing {
-                name: "GANDER_PRIVATE_KEY",
-                key: "[github] private_key_file",
-                help: "Make one on the App's settings page, and keep the file with mode 0600.",
-            })?;
+        secret(first(&["GANDER_PRIVATE_KEY", "PRIVATE_KEY"]), key_file.or(file.private_key_file))?;
     let webhook_secret = secret(
         first(&["GANDER_WEBHOOK_SECRET", "WEBHOOK_SECRET"]),
         first(&["GANDER_WEBHOOK_SECRET_FILE"]).map(PathBuf::from).or(file.webhook_secret_file),
-    )?
-    .ok_or(ConfigError::Missing {
-        name: "GANDER_WEBHOOK_SECRET",
-        key: "[github] webhook_secret_file",
-        help: "Make one with `openssl rand -hex 32`, and set it in the App's settings too.",
-    })?;
+    )?;
+    let missing = [
+        (app_id.is_none(), APP_ID),
+        (private_key.is_none(), PRIVATE_KEY),
+        (webhook_secret.is_none(), WEBHOOK_SECRET),
+    ];
+    let (Some(app_id), Some(private_key), Some(webhook_secret)) =
+        (app_id, private_key, webhook_secret)
+    else {
+        let missing = missing.into_iter().filter_map(|(is_missing, it)| is_missing.then_some(it));
+        return Err(ConfigError::Missing(missing.collect()));
+    };
     Ok(GitHub {
         app_id,
         private_key,
@@ -377,36 +417,53 @@ fn read_model(
     if let Some(script) = script {
         return Ok(ModelChoice::Script(script));
     }
-    let provider = file.provider.unwrap_or_else(|| "anthropic".to_owned());
     let names = match variable("GANDER_MODEL") {
         Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
-        None if file.names.is_empty() && provider == "anthropic" => vec![DEFAULT_MODEL.to_owned()],
-        None if file.names.is_empty() => {
-            return Err(ConfigError::Missing {
-                name: "GANDER_MODEL",
-                key: "[model] names",
-                help: "Name the models of this provider that may be used, the default first.",
-            });
-        }
         None => file.names,
     };
     if names.iter().any(|name: &String| name.trim().is_empty()) {
         let why = format!("{names:?} holds an empty name: write a model's name, or take it out");
         return Err(ConfigError::Bad { name: "[model] names", why });
     }
-    let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };
+    let provider = match file.provider {
+        Some(name) => name.parse().map_err(|()| ConfigError::Bad {
+            name: "[model] provider",
+            why: format!("there is no provider {name:?}; use anthropic or openai"),
+        })?,
+        None => names.first().and_then(|name| Provider::of(name)).unwrap_or(Provider::Anthropic),
+    };
+    let names = match provider {
+        Provider::Anthropic if names.is_empty() => vec![DEFAULT_MODEL.to_owned()],
+        Provider::Anthropic | Provider::OpenAi => names,
+    };
+    let (usual, help) = usual_key(provider);
     let key_file = variable("GANDER_MODEL_KEY_FILE").map(PathBuf::from).or(file.key_file);
     let key = secret(variable("GANDER_MODEL_KEY").or_else(|| variable(usual)), key_file)?;
-    let key = key.ok_or(ConfigError::Missing {
-        name: "GANDER_MODEL_KEY",
-        key: "[model] key_file",
-        help: "The provider's console makes one. ANTHROPIC_API_KEY works too.",
-    })?;
+    let missing_key = MissingSetting { name: "GANDER_MODEL_KEY", key: "[model] key_file", help };
+    let key = match (key, names.is_empty()) {
+        (Some(key), false) => key,
+        (Some(_), true) => return Err(ConfigError::Missing(vec![MODEL_NAMES])),
+        (None, false) => return Err(ConfigError::Missing(vec![missing_key])),
+        (None, true) => return Err(ConfigError::Missing(vec![MODEL_NAMES, missing_key])),
+    };
     let base_url = match file.base_url {
         Some(text) => Some(url("[model] base_url", Some(text), "")?),
         None => None,
     };
+    let provider = provider.name().to_owned();
     Ok(ModelChoice::Provider { provider, names, key, base_url, pictures: file.pictures })
+}
+
+/// The variable in which people keep a provider's key anyway, and how to come by one.
+pub fn usual_key(provider: Provider) -> (&'static str, &'static str) {
+    match provider {
+        Provider::Anthropic => {
+            ("ANTHROPIC_API_KEY", "The provider's console makes one. ANTHROPIC_API_KEY works too.")
+        }
+        Provider::OpenAi => {
+            ("OPENAI_API_KEY", "The provider's console makes one. OPENAI_API_KEY works too.")
+        }
+    }
 }
 
 /// A secret from a variable, else from a file that is its owner's alone.
@@ -510,6 +567,35 @@ mod tests {
             let error = load(&rest, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{named} is not set")), "{error}");
         }
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once() {
+        let said = load(&[], None).unwrap_err().to_string();
+        let named: Vec<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();
+        let all = ["GANDER_APP_ID", "GANDER_PRIVATE_KEY", "GANDER_WEBHOOK_SECRET"];
+        assert_eq!(named, [&all[..], &["GANDER_MODEL_KEY"]].concat(), "{said}");
+        let said = load(ENOUGH, Some("[model]\nprovider = \"openai\"\n")).unwrap_err().to_string();
+        assert!(said.contains("GANDER_MODEL is") && said.contains("OPENAI_API_KEY"), "{said}");
+    }
+
+    #[test]
+    fn a_provider_that_nobody_knows_is_told_before_a_key_for_it_is_asked_for() {
+        let said = load(&[], Some("[model]\nprovider = \"mistral\"\n")).unwrap_err().to_string();
+        let words =
+            "[model] provider cannot be used: there is no provider \"mistral\"; use anthropic";
+        assert!(said.starts_with(words), "{said}");
+    }
+
+    #[test]
+    fn a_model_that_is_known_by_its_name_brings_its_provider() {
+        let rest = ENOUGH.iter().filter(|(name, _)| *name != "ANTHROPIC_API_KEY").copied();
+        let variables: Vec<_> =
+            rest.chain([("GANDER_MODEL", "gpt-5"), ("OPENAI_API_KEY", "key")]).collect();
+        let config = load(&variables, None).unwrap();
+        assert!(
+            matches!(config.model, ModelChoice::Provider { provider, .. } if provider == "openai")
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod build;
 mod commands;
 mod environment;
 mod files;
+pub mod inputs;
 mod leftovers;
 mod provenance;
 mod publish;

@@ -14,8 +14,8 @@ use super::rules::annotations;
 use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::action::{
     ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, RegistryInputs, Surroundings,
-    adopt, asked, build, command_data, end_leftovers, give_tree, given, kept, package, publish,
-    repository, test,
+    adopt, asked, build, command_data, end_leftovers, give_tree, given, inputs, kept, package,
+    publish, repository, test,
 };
 use crate::app::{forge_of_job, registries_of_job, sandbox};
 use crate::clock::Clock;
@@ -41,10 +41,13 @@ pub struct Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
 enum ActionMode {
     /// Run the project's own checks
+    #[command(after_help = inputs::TEST.help())]
     Test,
     /// Build what is released, with sums and a manifest
+    #[command(after_help = inputs::BUILD.help())]
     Build,
     /// Publish what was built, if GitHub says that it was approved
+    #[command(after_help = inputs::PUBLISH.help())]
     Publish,
 }
 

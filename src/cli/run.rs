@@ -15,7 +15,7 @@ use super::{AnyError, CommandResult, local, say, say_json, start_logging, unpriv
 use crate::agent::HeldSlot;
 use crate::app::{egress_to, model_addresses, models};
 use crate::clock::Clock;
-use crate::config::{ModelChoice, variable};
+use crate::config::{ModelChoice, usual_key, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::github::RepoRef;
@@ -27,6 +27,7 @@ use crate::core::policy::runs_nothing;
 use crate::egress::PrivateAddresses;
 use crate::environment::Environment;
 use crate::forge::RecentHistory;
+use crate::model::Provider;
 use crate::sandbox::Sandbox;
 use crate::store::Memory;
 use crate::verify::cheat::RULES;
@@ -48,9 +49,12 @@ pub struct RunCommand {
     /// The commit, tag or branch to work on; what is checked out if not given
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// `anthropic:NAME`, `openai:NAME`, or `scripted:FILE` (docs/config.md has an example)
-    #[arg(long, value_name = "MODEL", default_value = "anthropic:claude-sonnet-4-5")]
+    /// A model's name, `PROVIDER:NAME`, or `scripted:FILE` (docs/config.md has an example)
+    #[arg(long, value_name = "MODEL", default_value = "claude-sonnet-4-5")]
     model: String,
+    /// Whose model it is, where its name does not say: `anthropic` or `openai`
+    #[arg(long, value_name = "NAME", value_parser = provider)]
+    provider: Option<Provider>,
     /// Where to write patch, report and transcripts
     #[arg(long, value_name = "DIR", default_value = "gander-out")]
     out: PathBuf,
@@ -106,7 +110,10 @@ fn without_root(command: &RunCommand) -> CommandResult {
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
     let (issue, out) = (found(&command.issue)?, found(&command.out)?);
     let mut show = vec![repo.clone(), out.clone()];
-    let mut model = command.model.clone();
+    let mut model = match command.provider {
+        Some(provider) => format!("{}:{}", provider.name(), command.model),
+        None => command.model.clone(),
+    };
     let mut files = vec![issue.clone()];
     if let Some(script) = command.model.strip_prefix("scripted:") {
         let script = found(Path::new(script))?;
@@ -252,7 +259,7 @@ fn job_context(
     mirror: Mirror,
     cache: &Path,
 ) -> Result<JobContext, AnyError> {
-    let choice = model_choice(&command.model)?;
+    let choice = model_choice(&command.model, command.provider)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let key = match &choice {
         ModelChoice::Provider { key, .. } => Some(("the model's key", key.expose_secret())),
@@ -287,19 +294,31 @@ fn job_context(
     })
 }
 
-fn model_choice(text: &str) -> Result<ModelChoice, String> {
-    let (provider, name) = text.split_once(':').ok_or_else(|| {
-        format!("--model {text:?}: write anthropic:NAME, openai:NAME or scripted:FILE")
-    })?;
-    if provider == "scripted" {
-        return Ok(ModelChoice::Script(name.into()));
+fn provider(name: &str) -> Result<Provider, String> {
+    name.parse().map_err(|()| format!("there is no provider {name:?}; use anthropic or openai"))
+}
+
+fn model_choice(text: &str, said: Option<Provider>) -> Result<ModelChoice, String> {
+    let parts = text.split_once(':');
+    if let (Some(("scripted", file)), None) = (parts, said) {
+        return Ok(ModelChoice::Script(file.into()));
     }
-    let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };
+    let named = || parts.and_then(|(provider, name)| Some((provider.parse().ok()?, name)));
+    let by_name = || Some((Provider::of(text)?, text));
+    let found = said.map(|provider| (provider, text)).or_else(named).or_else(by_name);
+    let (provider, name) = found.ok_or_else(|| {
+        format!(
+            "whose model {text:?} is, its name does not say: add --provider anthropic or \
+             --provider openai"
+        )
+    })?;
+    let (usual, _) = usual_key(provider);
     let key = variable("GANDER_MODEL_KEY").or_else(|| variable(usual)).ok_or_else(|| {
+        let provider = provider.name();
         format!("no key for {provider}: set {usual}, or use --model scripted:FILE to try without")
     })?;
     Ok(ModelChoice::Provider {
-        provider: provider.to_owned(),
+        provider: provider.name().to_owned(),
         names: vec![name.to_owned()],
         key: key.into(),
         base_url: None,

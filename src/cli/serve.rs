@@ -1,7 +1,7 @@
 //! `gander serve`: server and worker in one process.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AnyError, CommandResult, first_process, start_logging, supervisor, unprivileged};
 use crate::app::{App, Wiring};
-use crate::config::{Config, variable};
+use crate::config::{Config, ConfigError, variable};
 use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
-use crate::sandbox::{Sandbox, leftovers};
+use crate::sandbox::{Sandbox, leftovers, refusal};
 
 /// Receive webhooks and work on jobs
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,9 @@ pub struct ServeCommand {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 }
+
+/// Where `gander setup` keeps the settings, if nothing else is asked of it.
+const USUAL_CONFIG: &str = "gander/gander-server.toml";
 
 /// Runs the subcommand.
 ///
@@ -47,11 +50,28 @@ pub fn run(command: &ServeCommand) -> CommandResult {
         return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
-    let config = Config::load(command.config.as_deref(), &|name| variable(name))?;
+    let config = Config::load(command.config.as_deref(), &|name| variable(name));
+    let config = config.map_err(|error| with_next_step(error, command.config.is_some()))?;
     let known = Arc::new(config.known_secrets()?);
     start_logging("warn,gander=info", Arc::clone(&known));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config, known))
+}
+
+/// Where the App itself is missing, most often nobody has made one, or its settings are not named.
+fn with_next_step(error: ConfigError, has_file: bool) -> AnyError {
+    let ConfigError::Missing(settings) = &error else { return error.into() };
+    let next = if !settings.iter().any(|it| it.key.starts_with("[github]")) {
+        return error.into();
+    } else if !has_file && Path::new(USUAL_CONFIG).is_file() {
+        format!("There is {USUAL_CONFIG}: name it, as in `gander serve --config {USUAL_CONFIG}`.")
+    } else {
+        format!(
+            "`gander setup` makes an App and writes down all of it but the model's key. Then: \
+             `gander serve --config {USUAL_CONFIG}`."
+        )
+    };
+    format!("{error}\n{next}").into()
 }
 
 async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
@@ -97,10 +117,12 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
         "sandbox works"
     );
     if !sandbox.has_overlays().await {
-        tracing::warn!(
-            "this machine has no overlays in user namespaces (Linux 5.11 has them): node_modules is \
-             read-only for commands"
-        );
+        let why = if refusal::needs_apparmor_profile() {
+            "AppArmor gives this program no user namespace (docs/install.md, section Ubuntu)"
+        } else {
+            "this machine has no overlays in user namespaces (Linux 5.11 has them)"
+        };
+        tracing::warn!("{why}: node_modules is read-only for commands");
     }
     for missing in probe.missing() {
         tracing::warn!("the sandbox of this machine has {missing}");
@@ -116,10 +138,16 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
         )
         .into()),
         Err(error) => {
-            tracing::warn!(%error, "GitHub could not be asked who this App is; going on");
+            let why = at_bottom(&error);
+            tracing::warn!(%error, why, "GitHub could not be asked who this App is; going on");
             Ok(())
         }
     }
+}
+
+/// The last cause of an error: a certificate, a name, an address.
+fn at_bottom(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
 }
 
 /// An App that may write workflows is refused: then GitHub no longer stops a changed workflow that

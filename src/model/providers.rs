@@ -64,6 +64,31 @@ impl ModelSettings {
 }
 
 impl Provider {
+    /// As settings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::OpenAi => "openai",
+        }
+    }
+
+    /// Whose model this is, where its name says so.
+    pub fn of(model: &str) -> Option<Self> {
+        // A model that somebody trained further is called `ft:MODEL:WHOSE`.
+        let name = model.strip_prefix("ft:").unwrap_or(model);
+        let is_o = |name: &str| {
+            let rest = name.strip_prefix('o');
+            rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        if name.starts_with("claude") {
+            Some(Self::Anthropic)
+        } else if name.starts_with("gpt-") || name.starts_with("chatgpt-") || is_o(name) {
+            Some(Self::OpenAi)
+        } else {
+            None
+        }
+    }
+
     fn own_base_url(self) -> &'static str {
         match self {
             Self::Anthropic => "https://api.anthropic.com/v1/",
@@ -144,6 +169,26 @@ mod tests {
             ("https://llm.corp/anthropic/v1/", "https://llm.corp/anthropic/v1/"),
         ] {
             assert_eq!(base_url_of(Provider::Anthropic, Some(written)), meant);
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_model_says_whose_it_is_or_nothing() {
+        use Provider::{Anthropic, OpenAi};
+        for (model, whose) in [
+            ("claude-sonnet-4-5", Some(Anthropic)),
+            ("gpt-5", Some(OpenAi)),
+            ("chatgpt-4o-latest", Some(OpenAi)),
+            ("o3-mini", Some(OpenAi)),
+            ("ft:gpt-4o-mini:acme::1", Some(OpenAi)),
+            ("olmo-2", None),
+            ("llama3:8b", None),
+            ("", None),
+        ] {
+            assert_eq!(Provider::of(model), whose, "{model:?}");
+        }
+        for provider in [Anthropic, OpenAi] {
+            assert_eq!(provider.name().parse(), Ok(provider));
         }
     }
 

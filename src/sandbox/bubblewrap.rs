@@ -31,7 +31,7 @@ use super::policy::{Descriptors, HOME, SandboxPolicy, TREE, etc_files, in_memory
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
     CommandOutput, Exit, MemoryLimit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError,
-    SandboxLimits, ShownDirectory, Toolchain, init, mount_points, overlay, seccomp,
+    SandboxLimits, ShownDirectory, Toolchain, init, mount_points, overlay, refusal, seccomp,
 };
 
 /// Commands run by bubblewrap.
@@ -189,7 +189,7 @@ impl Bubblewrap {
         let (Ok(Some((ready, tables))), Some(first)) =
             (ready, next_status(&mut status).await.and_then(|said| said.child_pid))
         else {
-            return Err(SandboxError::Setup { said: running.last_words().await? });
+            return Err(not_set_up(&running.last_words().await?));
         };
         if ready.version != init::VERSION {
             // It may not know the gate, which stays closed until it is gone.
@@ -221,8 +221,7 @@ impl Bubblewrap {
                     (None, killed @ Exit::Signal(_)) => killed,
                     // Without a report, bubblewrap's own exit code says nothing about the command.
                     (None, _) => {
-                        let said = watched.stderr.text.trim().to_owned();
-                        return Err(SandboxError::Setup { said });
+                        return Err(not_set_up(&watched.stderr.text));
                     }
                 }
             }
@@ -305,7 +304,7 @@ impl Sandbox for Bubblewrap {
             return Err(SandboxError::NoRoom(tree.path().to_owned()));
         }
         if output.exit != Exit::Code(0) {
-            return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
+            return Err(not_set_up(&output.stderr.text));
         }
         let ours = tokio::fs::read_to_string(seccomp::STATUS).await.map_err(SandboxError::Start)?;
         if !seccomp::is_added(&output.stdout.text, &ours) {
@@ -329,6 +328,11 @@ impl Sandbox for Bubblewrap {
     ) -> Result<CommandOutput, SandboxError> {
         self.run_prepared(command, limits, stop).await.map(|(output, _)| output)
     }
+}
+
+fn not_set_up(said: &str) -> SandboxError {
+    let said = said.trim().trim_end_matches('.').to_owned();
+    SandboxError::Setup { said, next: refusal::next_step() }
 }
 
 /// The command, without the directories that cannot be shown where they belong in its tree.

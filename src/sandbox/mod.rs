@@ -16,6 +16,7 @@ mod memory;
 mod mount_points;
 pub mod overlay;
 mod policy;
+pub mod refusal;
 mod seccomp;
 mod spawn;
 pub mod toolchain;
@@ -324,13 +325,12 @@ pub enum SandboxError {
     )]
     Missing(PathBuf),
     /// The sandbox could not be set up.
-    #[error(
-        "the sandbox could not be set up: {said}. Unprivileged user namespaces must be allowed \
-         for /usr/bin/bwrap, and every directory it shows must exist and be readable"
-    )]
+    #[error("the sandbox could not be set up: {said}. {next}")]
     Setup {
         /// The sandbox program's own words.
         said: String,
+        /// What to do about it.
+        next: &'static str,
     },
     /// Whatever was run would be killed at once.
     #[error("the disk is nearly full, so no command can run: make room where {} is", .0.display())]

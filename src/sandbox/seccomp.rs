@@ -331,6 +331,29 @@ mod tests {
         }
     }
 
+    /// A container needs the calls that a sandbox is made of, and none of the others.
+    #[test]
+    fn a_container_may_do_what_a_command_may_and_set_up_the_sandbox() {
+        let profile = include_str!("../../packaging/seccomp.json");
+        let profile: serde_json::Value = serde_json::from_str(profile).unwrap();
+        assert_eq!(profile["defaultAction"], "SCMP_ACT_ALLOW");
+        let sandbox = ["clone3", "mount", "pivot_root", "umount2", "unshare"];
+        let rules = profile["syscalls"].as_array().unwrap();
+        let (absent, forbidden) = (libc::ENOSYS, libc::EPERM);
+        assert_eq!(rules.len(), 2);
+        for (rule, (calls, errno)) in
+            rules.iter().zip([(super::ABSENT, absent), (super::FORBIDDEN, forbidden)])
+        {
+            assert_eq!(
+                (&rule["action"], &rule["errnoRet"]),
+                (&"SCMP_ACT_ERRNO".into(), &errno.into())
+            );
+            let always = calls.iter().filter(|it| matches!(it.when, When::Always));
+            let names = always.map(|it| it.name).filter(|name| !sandbox.contains(name));
+            assert_eq!(rule["names"], serde_json::json!(names.collect::<Vec<_>>()));
+        }
+    }
+
     #[test]
     fn what_is_denied_is_denied_by_every_convention_and_nothing_else_is() {
         for (name, ours, theirs) in [("x86_64", X86_64, I386), ("aarch64", AARCH64, ARM)] {

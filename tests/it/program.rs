@@ -148,6 +148,121 @@ fn what_is_missing_is_named_with_the_way_to_get_it() {
     fails_saying(&mut with(&no_key), "not an RSA key in PEM form");
 }
 
+#[test]
+fn whoever_starts_the_server_first_is_told_all_that_is_missing_and_of_setup() {
+    let directory = tempfile::tempdir().unwrap();
+    let serve = || {
+        let mut command = gander();
+        command.arg("serve").current_dir(directory.path());
+        command
+    };
+    let text = said(&serve().output().unwrap());
+    for words in ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "MODEL_KEY"] {
+        assert!(text.contains(&format!("GANDER_{words} is not set")), "{text}");
+    }
+    assert!(text.contains("`gander setup` makes an App"), "{text}");
+    // Whoever has one, and did not name it, is told so.
+    write(&directory.path().join("gander/gander-server.toml"), "[github]\napp_id = 1\n");
+    fails_saying(&mut serve(), "`gander serve --config gander/gander-server.toml`");
+    // And who has all of an App is told of the model's key alone.
+    let app = [("APP_ID", "1"), ("PRIVATE_KEY", "x"), ("WEBHOOK_SECRET", SECRET)];
+    let text = said(&serve().envs(app).output().unwrap());
+    assert!(text.starts_with("gander: GANDER_MODEL_KEY is not set"), "{text}");
+    assert!(text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn the_name_of_a_model_is_enough_where_it_says_whose_it_is() {
+    let local = Local::with(&[("a.txt", "a\n")]);
+    let run = |arguments: &[&str]| {
+        let mut command = gander();
+        command.arg("run").arg("--offline").arg("--repo").arg(local.at("repo"));
+        command.arg("--issue").arg(local.at("issue.md")).arg("--out").arg(local.at("out"));
+        command.args(arguments);
+        command
+    };
+    fails_saying(&mut run(&[]), "no key for anthropic: set ANTHROPIC_API_KEY");
+    fails_saying(&mut run(&["--model", "gpt-5"]), "no key for openai: set OPENAI_API_KEY");
+    fails_saying(&mut run(&["--model", "openai:claude-x"]), "no key for openai");
+    fails_saying(&mut run(&["--model", "llama3:8b"]), "add --provider anthropic or");
+    let named = ["--provider", "openai", "--model", "llama3:8b"];
+    fails_saying(&mut run(&named), "no key for openai: set OPENAI_API_KEY");
+    let output = run(&["--provider", "mistral"]).output().unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("there is no provider \"mistral\"; use anthropic or openai"), "{text}");
+}
+
+#[test]
+fn a_folder_that_is_no_repository_is_told_in_one_sentence() {
+    let nowhere = tempfile::tempdir().unwrap();
+    std::fs::write(nowhere.path().join("issue.md"), "It crashes\n").unwrap();
+    for arguments in [&["check"][..], &["rules"], &["run", "--issue", "issue.md"]] {
+        let output = gander().args(arguments).current_dir(nowhere.path()).output().unwrap();
+        let text = said(&output);
+        assert!(text.contains("is in no git repository: name a directory of one"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_that_cannot_be_asked_is_told_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let mut command = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+    command.env("GANDER_API_URL", "http://127.0.0.1:9");
+    tokio::task::spawn_blocking(move || {
+        let mut served = Served::start(command);
+        let log = served.until("GitHub could not be asked who this App is");
+        served.stop();
+        assert!(log.contains("Connection refused"), "{log}");
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn a_demo_that_cannot_come_to_its_end_does_not_begin() {
+    let few = tempfile::tempdir().unwrap();
+    for name in ["bash", "git", "tar"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{name}"), few.path().join(name)).unwrap();
+    }
+    let mut command = gander();
+    fails_saying(command.arg("demo").env("PATH", few.path()), "the demo's workflows need curl, as");
+}
+
+#[test]
+fn help_of_the_action_lists_what_each_mode_is_given() {
+    let help = |mode: &str| said(&gander().args(["action", mode, "--help"]).output().unwrap());
+    for (mode, has, has_not) in [
+        ("test", "GANDER_INPUT_CHEATS", "GANDER_INPUT_COMMIT"),
+        ("build", "GANDER_INPUT_PACKAGE", "GANDER_INPUT_TOKEN"),
+        ("publish", "GANDER_INPUT_REQUIRED_CHECKS", "GANDER_INPUT_CHEATS"),
+    ] {
+        let text = help(mode);
+        assert!(text.contains(has) && !text.contains(has_not), "{text}");
+    }
+    assert!(help("publish").contains("NAME@APP_ID"), "{}", help("publish"));
+}
+
+#[test]
+fn a_machine_that_gives_nobody_a_namespace_is_told_from_a_broken_one() {
+    let local = Local::with(&[("a.txt", "a\n")]);
+    // A namespace below which there is none: what such a machine is like for an ordinary user.
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-current-user", "--keep-caps", "sh", "-c"]);
+    command.arg(
+        "echo 0 > /proc/sys/user/max_user_namespaces && \
+         exec setpriv --ambient-caps=-all --inh-caps=-all \"$0\" check \"$1\"",
+    );
+    let program = gander();
+    command.arg(program.get_program()).arg(local.at("repo")).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let text = said(&command.output().unwrap());
+    assert!(text.contains("gander: the sandbox could not be set up"), "{text}");
+    assert!(text.contains("`sysctl -w user.max_user_namespaces=15000`"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_not_the_apps_is_found_out_at_once() {
     let directory = tempfile::tempdir().unwrap();

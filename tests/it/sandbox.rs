@@ -576,7 +576,7 @@ mod endings {
         let stop = CancellationToken::new();
         let nowhere = SandboxCommand::shell("true", "/no/such/tree");
         let run = sandbox().run(&nowhere, &SandboxLimits::default(), &stop).await;
-        let Err(SandboxError::Setup { said }) = run else { panic!("{run:?}") };
+        let Err(SandboxError::Setup { said, .. }) = run else { panic!("{run:?}") };
         assert!(said.contains("/no/such/tree"), "{said}");
 
         let liar = "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1";

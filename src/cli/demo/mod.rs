@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::app::{App, Wiring, egress_to, sandbox};
 use crate::clock::Clock;
-use crate::config::toolchain_places;
+use crate::config::{toolchain_places, variable};
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::examples::Example;
@@ -84,6 +84,7 @@ async fn play(command: &Demo) -> CommandResult {
     let folder = directory.path();
     let sandbox = sandbox();
     sandbox.probe().await?;
+    workflows::can_run(&variable("PATH").unwrap_or_default())?;
     let toolchains = toolchain::find(&toolchain_places());
     let project = DemoProject::for_this_machine(&toolchains);
     let shown = match (command.json, command.verbose) {

@@ -21,6 +21,8 @@ use gander_emulator::{Emulator, Foreign, RunReport, Runner, Setup};
 /// The commit of the Action that the demo's workflows name.
 const ACTION: &str = "0123456789abcdef0123456789abcdef01234567";
 const PAUSE: Duration = Duration::from_millis(25);
+/// What the Action's steps start besides what every system has, as GitHub's own machines have it.
+const PROGRAMS: [&str; 4] = ["bash", "curl", "git", "tar"];
 
 /// The program as the Action downloads it.
 pub(super) struct Download {
@@ -32,6 +34,22 @@ pub(super) struct Download {
 pub(super) struct Workflows {
     runner: Runner,
     reports: Arc<Mutex<Vec<RunReport>>>,
+}
+
+/// Sees to it, before the story begins, that its workflows can run.
+///
+/// # Errors
+/// When a program is missing.
+pub(super) fn can_run(path: &str) -> Result<(), String> {
+    let is_there = |name: &&str| std::env::split_paths(path).any(|it| it.join(name).is_file());
+    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| !is_there(name)).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "the demo's workflows need {}, as on GitHub's machines: install that and start again",
+            missing.join(" and ")
+        )),
+    }
 }
 
 impl Download {

@@ -206,6 +206,40 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_of_systemd_hands_over_the_files_that_are_written_here() {
+        let unit = include_str!("../../../packaging/systemd/gander.service");
+        let lines = |key: &str| -> Vec<(&str, &str)> {
+            let lines = unit.lines().filter_map(|line| line.strip_prefix(key));
+            lines.map(|rest| rest.split_once([':', '=']).unwrap()).collect()
+        };
+        let credentials = lines("LoadCredential=");
+        let (_above, vault) = vault();
+        vault.keep(&app(), &"https://github.com".parse().unwrap(), false).unwrap();
+        vault.write("model-key", b"a key").unwrap();
+        for (_, source) in &credentials {
+            let name = source.strip_prefix("/etc/gander/").unwrap();
+            assert!(vault.directory().join(name).is_file(), "nobody writes {source}");
+        }
+        // Where systemd puts them, under the names that it is told.
+        let handed = tempfile::tempdir().unwrap();
+        for (name, source) in &credentials {
+            let file = vault.directory().join(source.strip_prefix("/etc/gander/").unwrap());
+            std::fs::copy(file, handed.path().join(name)).unwrap();
+        }
+        let variables = lines("Environment=");
+        let variable = |name: &str| {
+            let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
+            Some(value.replace("%d", handed.path().to_str()?).replace("%S", "/var/lib"))
+        };
+        let config = handed.path().join("config");
+        assert!(unit.contains("serve --config ${CREDENTIALS_DIRECTORY}/config"));
+        let config = crate::config::Config::load(Some(&config), &variable).unwrap();
+        assert_eq!(config.github.app_id, 7);
+        assert_eq!(config.github.private_key.expose_secret(), "the key");
+        assert_eq!(config.data, Path::new("/var/lib/gander"));
+    }
+
+    #[test]
     fn an_app_that_is_there_is_never_overwritten() {
         let (_above, vault) = vault();
         let hub = "https://github.com".parse().unwrap();
