@@ -16,7 +16,7 @@ use super::sample::Sample;
 use super::served::REPO;
 use super::table::{Table, Wanted};
 
-const JOBS: usize = 12;
+const JOBS: usize = 20;
 const REPLY: Duration = Duration::from_millis(500);
 const RUNS: usize = 2;
 
@@ -51,7 +51,7 @@ async fn run(home: &Path, models: usize) -> (Duration, Duration) {
         content_per_hour: usize::MAX,
         points_per_minute: u32::MAX,
     });
-    let rules = "[limits]\nopen_pulls = 100\n[verify]\ncommands = [\"sh check.sh\"]\n";
+    let rules = "[limits]\nopen_pulls = 100\nopen_per_reviewer = 100\n[verify]\ncommands = [\"sh check.sh\"]\n";
     let files = [(".github/gander.toml", Some(rules))];
     mona.pushes(REPO, "main", "chore: rules", &files).unwrap();
     let issue = |n| mona.opens_issue(REPO, &format!("Count {n} is one too low"), "", &[]).unwrap();

@@ -202,11 +202,6 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
-        let open = self.open_jobs(Some(repo)).await?.len();
-        Ok(u32::try_from(open).unwrap_or(u32::MAX))
-    }
-
     async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError> {
         let mut record = JudgeRecord::default();
         let state = self.state()?;
@@ -219,6 +214,12 @@ impl Store for Memory {
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         Ok(chosen(&self.state()?.jobs, |job| {
             job.is_live() && job.pull.is_some() && repo.is_none_or(|repo| job.repo.repo_id == repo)
+        }))
+    }
+
+    async fn jobs_under_way(&self, repo: RepoId) -> Result<Vec<Stored<Job>>, StoreError> {
+        Ok(chosen(&self.state()?.jobs, |job| {
+            job.is_live() && job.pull.is_none() && job.repo.repo_id == repo
         }))
     }
 

@@ -81,14 +81,14 @@ pub trait Store: Send + Sync {
     /// Lets every job and release of this repository know it under this name and installation.
     async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError>;
 
-    /// How many jobs of the repository have an open pull request.
-    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;
-
     /// What became of the repository's pull requests that were judged.
     async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError>;
 
     /// All jobs with an open pull request: of one repository, or of all.
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError>;
+
+    /// The jobs of a repository that are under way and have no pull request, oldest first.
+    async fn jobs_under_way(&self, repo: RepoId) -> Result<Vec<Stored<Job>>, StoreError>;
 
     /// The release with this id, and its version.
     async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError>;

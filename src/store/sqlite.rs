@@ -178,12 +178,12 @@ impl Store for Sqlite {
         read::judge_record(&self.reads, repo).await
     }
 
-    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
-        read::open_pulls(&self.reads, repo).await
-    }
-
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         read::open_jobs(&self.reads, repo).await
+    }
+
+    async fn jobs_under_way(&self, repo: RepoId) -> Result<Vec<Stored<Job>>, StoreError> {
+        read::jobs_under_way(&self.reads, repo).await
     }
 
     async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError> {

@@ -1,5 +1,6 @@
 //! What people get wrong, may not do, or have in their repositories.
 
+use futures_util::future::join_all;
 use gander::model::ScriptedTurn;
 use gander_emulator::MergeMethod;
 use serde_json::json;
@@ -292,6 +293,28 @@ async fn too_many_open_pull_requests_are_declined() {
     w.model.will(words);
     w.says(second, "/gander retry").await;
     assert_eq!(w.emulator.pulls(REPO).len(), 2);
+    w.ends().await;
+}
+
+/// While a job waits for its model, another must not take what may be opened.
+#[tokio::test]
+async fn jobs_that_are_asked_for_at_once_open_no_more_pull_requests_than_there_may_be() {
+    let rules = "[verify]\ncommands = [\"sh check.sh\"]\n[limits]\nopen_pulls = 1\n";
+    let w = world_with_rules(rules).await;
+    w.model.will(good_fix());
+    let issues = [w.reported(), w.reported(), w.reported()];
+    for issue in issues {
+        w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    }
+    w.emulator.deliver_all().await;
+    let worker = || async { while w.step().await {} };
+    join_all([worker(), worker(), worker()]).await;
+    assert_eq!(w.emulator.pulls(REPO).len(), 1, "{}", w.timeline());
+    w.minutes_pass(1);
+    w.settle().await;
+    assert_eq!(w.emulator.pulls(REPO).len(), 1, "{}", w.timeline());
+    let declined = |issue: &&u64| w.comments(**issue)[1].contains("1 pull request of Gander");
+    assert_eq!(issues.iter().filter(declined).count(), 2);
     w.ends().await;
 }
 

@@ -550,6 +550,9 @@ impl Store for Mortal {
         self.inner.jobs_on(repo, number).await
     }
 
+    async fn jobs_under_way(&self, repo: RepoId) -> Result<Vec<Stored<Job>>, StoreError> {
+        self.inner.jobs_under_way(repo).await
+    }
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         self.inner.open_jobs(repo).await
     }
@@ -560,10 +563,6 @@ impl Store for Mortal {
 
     async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError> {
         self.inner.judge_record(repo).await
-    }
-
-    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
-        self.inner.open_pulls(repo).await
     }
 
     async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError> {

@@ -810,11 +810,17 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
     }
     write(&store, Write::New(live(&job(4, 14)))).await.unwrap();
     write(&store, Write::New(job(5, 15))).await.unwrap();
-    assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 3);
+    let open = async |repo| store.open_jobs(Some(RepoId(repo))).await.unwrap().len();
+    let under_way = async |repo| -> Vec<JobId> {
+        let jobs = store.jobs_under_way(RepoId(repo)).await.unwrap();
+        jobs.into_iter().map(|stored| stored.machine.id).collect()
+    };
+    assert_eq!((open(1).await, under_way(1).await), (3, vec![job_id(4)]));
     let stored = store.job(&job_id(2)).await.unwrap().unwrap();
     write(&store, Write::Change(done(&stored.machine), stored.version)).await.unwrap();
-    assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 2);
-    assert_eq!(store.open_pulls(RepoId(2)).await.unwrap(), 0);
+    write(&store, Write::New(live(&job(6, 16)))).await.unwrap();
+    assert_eq!((open(1).await, under_way(1).await), (2, vec![job_id(4), job_id(6)]));
+    assert_eq!((open(2).await, under_way(2).await), (0, vec![]));
 }
 
 async fn what_became_of_judged_pull_requests_is_counted_when_they_are_over(memory: Memory) {

@@ -62,7 +62,7 @@ impl JobStage {
     }
 
     /// Whether Gander itself is at work, so that its own failures are facts about the job.
-    pub(super) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         match self {
             Self::Queued
             | Self::PlanReady { .. }

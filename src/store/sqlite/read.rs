@@ -46,14 +46,6 @@ pub(super) async fn jobs_on(
     .collect()
 }
 
-pub(super) async fn open_pulls(pool: &SqlitePool, repo: RepoId) -> Result<u32, StoreError> {
-    sqlx::query_scalar("SELECT count(*) FROM jobs WHERE repo = ? AND pull IS NOT NULL AND live = 1")
-        .bind(repo.0.cast_signed())
-        .fetch_one(pool)
-        .await
-        .map_err(failed)
-}
-
 pub(super) async fn judge_record(
     pool: &SqlitePool,
     repo: RepoId,
@@ -83,6 +75,23 @@ pub(super) async fn open_jobs(
          WHERE live = 1 AND pull IS NOT NULL AND (?1 IS NULL OR repo = ?1) ORDER BY seq",
     )
     .bind(repo.map(|repo| repo.0.cast_signed()))
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?
+    .into_iter()
+    .map(stored)
+    .collect()
+}
+
+pub(super) async fn jobs_under_way(
+    pool: &SqlitePool,
+    repo: RepoId,
+) -> Result<Vec<Stored<Job>>, StoreError> {
+    sqlx::query_as(
+        "SELECT state, version FROM jobs
+         WHERE repo = ? AND live = 1 AND pull IS NULL ORDER BY seq",
+    )
+    .bind(repo.0.cast_signed())
     .fetch_all(pool)
     .await
     .map_err(failed)?

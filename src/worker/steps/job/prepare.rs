@@ -3,12 +3,14 @@
 use crate::core::budget::CostEstimate;
 use crate::core::conventions::Conventions;
 use crate::core::event::SKIP_LABEL;
+use crate::core::fault::ErrorKind;
 use crate::core::id::Timestamp;
 use crate::core::job::{Base, Declined, Job, JobFact, Kind, Prepared, Reverted};
 use crate::core::other_work::{OtherWork, closes};
 use crate::core::patch::PatchDigest;
-use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::policy::{LimitRules, RULES_PATH, Rules};
 use crate::forge::{BranchHead, RecentHistory};
+use crate::store::Stored;
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::revert;
@@ -183,6 +185,9 @@ async fn conventions_of(
     conventions::of_repository(ctx, job, &commit, history).await.map(Some)
 }
 
+/// How long a job waits for those before it, in seconds.
+const PAUSE: u64 = 30;
+
 async fn over_limits(
     ctx: &Context,
     job: &Job,
@@ -199,17 +204,30 @@ async fn over_limits(
     if job.order.on_pull {
         return day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await;
     }
-    let open = ctx.store.open_pulls(job.repo.repo_id).await?;
-    if open >= rules.limits.open_pulls {
-        let limit = rules.limits.open_pulls;
-        return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
-    }
     let open = ctx.store.open_jobs(Some(job.repo.repo_id)).await?;
-    let theirs = open.iter().filter(|it| it.machine.order.by_id == job.order.by_id).count();
-    let (open, limit) = (u32::try_from(theirs).unwrap_or(u32::MAX), rules.limits.open_per_reviewer);
-    if open >= limit {
-        let login = job.order.login.clone();
-        return Ok(Some(Declined::TooManyForReviewer { open, limit, login }));
+    let under_way = ctx.store.jobs_under_way(job.repo.repo_id).await?;
+    let theirs = |it: &&Stored<Job>| it.machine.order.by_id == job.order.by_id;
+    // Each that began before may still open one.
+    let before = under_way.iter().take_while(|it| it.machine.id != job.id);
+    let before: Vec<_> = before.filter(|it| it.machine.stage.is_ours()).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let pulls = (count(open.len()), count(before.len()));
+    let of_theirs = before.into_iter().filter(theirs).count();
+    let of_theirs = (count(open.iter().filter(theirs).count()), count(of_theirs));
+    let LimitRules { open_pulls, open_per_reviewer, .. } = rules.limits;
+    if pulls.0 >= open_pulls {
+        return Ok(Some(Declined::TooManyOpenPulls { open: pulls.0, limit: open_pulls }));
+    }
+    if of_theirs.0 >= open_per_reviewer {
+        let (login, limit) = (job.order.login.clone(), open_per_reviewer);
+        return Ok(Some(Declined::TooManyForReviewer { open: of_theirs.0, limit, login }));
+    }
+    if [(pulls, open_pulls), (of_theirs, open_per_reviewer)]
+        .iter()
+        .any(|((open, before), limit)| open.saturating_add(*before) >= *limit)
+    {
+        let text = "jobs before it may open as many pull requests as there may be".to_owned();
+        return Err(WorkError { kind: ErrorKind::Retry { after_seconds: Some(PAUSE) }, text });
     }
     day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await
 }
