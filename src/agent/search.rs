@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
@@ -31,6 +33,9 @@ const PIECE: usize = 8 * 1024;
 const BLOCK: u64 = 1024 * 1024;
 /// Of a line that is longer than a piece, what the next piece has once more: a match at the cut.
 const OVERLAP: usize = 512;
+/// Files that are searched before it is told of them, and the fewest that are worth a thread.
+const BATCH: usize = 512;
+const LEAST_OF_A_THREAD: usize = 16;
 /// Characters of a matching line, and how many of them stand before the match.
 const MATCH_WIDTH: usize = 300;
 const BEFORE_MATCH: usize = 100;
@@ -52,15 +57,45 @@ pub(super) struct SearchArguments {
 
 /// One search.
 struct Hunt<'a> {
-    root: &'a Root,
-    patience: &'a Patience,
-    matcher: RegexMatcher,
+    files: FileHunt<'a>,
+    entries: usize,
     found: String,
     matches: usize,
     /// Files that match and are not text.
     binary: Named,
     /// Files that were not searched, with the reason.
     left: Named,
+}
+
+/// The search in any one file; several go on side by side.
+struct FileHunt<'a> {
+    root: &'a Root,
+    patience: &'a Patience,
+    matcher: RegexMatcher,
+    /// Finds something in a piece of whole lines wherever the other does in one of them, and maybe
+    /// elsewhere. `None`: the pattern looks at the ends of the text, which for a piece are others.
+    of_pieces: Option<RegexMatcher>,
+}
+
+/// What stands next in the order in which people and models are told.
+enum Listing {
+    File(RepoPath),
+    /// Something that is not searched, and why.
+    Left(String),
+}
+
+/// What the search in one file came to.
+#[derive(Default)]
+struct FileFindings {
+    /// A line for each match.
+    found: String,
+    matches: usize,
+    /// It matches, and is not text.
+    binary: bool,
+    /// Why it was not searched to its end.
+    left: Option<FileError>,
+    /// It was given up.
+    too_long: bool,
 }
 
 /// Some names, and how many there are.
@@ -93,11 +128,37 @@ pub(super) fn search(
     patience: &Patience,
 ) -> Result<String, ToolFault> {
     let start = directory(&arguments.path, root.top())?;
-    let matcher = matcher(arguments)?;
+    let files = FileHunt {
+        root,
+        patience,
+        matcher: matcher(arguments)?,
+        of_pieces: matcher_of_pieces(arguments),
+    };
     let (found, binary, left) = (String::new(), Named::default(), Named::default());
-    let mut hunt = Hunt { root, patience, matcher, found, matches: 0, binary, left };
-    hunt.below(start.as_ref())?;
+    let mut hunt = Hunt { files, entries: 0, found, matches: 0, binary, left };
+    match start.as_ref().map(|path| (path, root.open(path))) {
+        Some((path, Ok(_))) => hunt.searched(&[Listing::File(path.clone())])?,
+        Some((_, Err(FileError::IsADirectory { .. }))) | None => {
+            hunt.below(root.list(start.as_ref()).map_err(told)?)?
+        }
+        Some((_, Err(refusal))) => return Err(told(refusal)),
+    }
     Ok(hunt.told())
+}
+
+/// A pattern that says which line breaks it means, or means the ends of the text, is not read here.
+fn matcher_of_pieces(arguments: &SearchArguments) -> Option<RegexMatcher> {
+    if ["(?", r"\A", r"\z"].iter().any(|it| arguments.pattern.contains(it)) {
+        return None;
+    }
+    let mut builder = RegexMatcherBuilder::new();
+    builder
+        .case_insensitive(arguments.ignore_case)
+        .multi_line(true)
+        .line_terminator(Some(b'\n'))
+        .size_limit(PATTERN_BYTES)
+        .dfa_size_limit(PATTERN_BYTES);
+    builder.build(&arguments.pattern).ok()
 }
 
 fn matcher(arguments: &SearchArguments) -> Result<RegexMatcher, ToolFault> {
@@ -121,27 +182,65 @@ fn matcher(arguments: &SearchArguments) -> Result<RegexMatcher, ToolFault> {
 }
 
 impl Hunt<'_> {
-    fn below(&mut self, start: Option<&RepoPath>) -> Result<(), ToolFault> {
-        let mut entries = 0;
-        let mut waiting = vec![start.cloned()];
-        while let Some(path) = waiting.pop() {
-            if self.patience.is_over() {
+    /// Searches all below what stands in a directory, some files at a time.
+    fn below(&mut self, names: Vec<Listed>) -> Result<(), ToolFault> {
+        let (mut waiting, mut batch) = (children(names), Vec::new());
+        while let Some(next) = waiting.pop() {
+            if self.files.patience.is_over() {
                 return Err(too_long());
             }
-            entries += 1;
-            match path.as_ref().map(|path| (path, self.root.open(path))) {
-                Some((path, Ok(file))) => self.in_file(path, file)?,
-                Some((_, Err(FileError::IsADirectory { .. }))) | None => {
-                    match self.root.list(path.as_ref()) {
-                        Ok(names) => waiting.extend(self.children(names)),
-                        Err(refusal) if path.as_ref() == start => return Err(told(refusal)),
-                        Err(refusal) => self.left.add(refusal.to_string()),
-                    }
+            self.entries += 1;
+            match next {
+                Child::Directory(path) => match self.files.root.list(Some(&path)) {
+                    Ok(names) => waiting.extend(children(names)),
+                    Err(refusal) => batch.push(Listing::Left(refusal.to_string())),
+                },
+                Child::File(path) => batch.push(Listing::File(path)),
+                Child::Unnamed(name) => {
+                    batch.push(Listing::Left(format!("{name}: its name cannot be a path.")));
                 }
-                Some((path, Err(refusal))) if Some(path) == start => return Err(told(refusal)),
-                // Gone since it was listed.
-                Some((_, Err(FileError::Missing { .. }))) => {}
-                Some((_, Err(refusal))) => self.left.add(refusal.to_string()),
+            }
+            let enough = self.entries >= SEARCH_ENTRIES && !waiting.is_empty();
+            if batch.len() >= BATCH || enough || waiting.is_empty() {
+                self.searched(&std::mem::take(&mut batch))?;
+            }
+            if self.matches > SEARCH_MATCHES {
+                return Ok(());
+            }
+            if enough {
+                self.left.add(format!("whatever comes after the first {SEARCH_ENTRIES} files."));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches files side by side, and tells of them in their order.
+    fn searched(&mut self, batch: &[Listing]) -> Result<(), ToolFault> {
+        let (files, next) = (&self.files, AtomicUsize::new(0));
+        let all: Vec<OnceLock<FileFindings>> = batch.iter().map(|_| OnceLock::new()).collect();
+        let work = || {
+            while let Some(at) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < batch.len())
+            {
+                if let Listing::File(path) = &batch[at] {
+                    // Each is had by one.
+                    let _ = all[at].set(files.in_file(path));
+                }
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 1..threads.min(batch.len().div_ceil(LEAST_OF_A_THREAD)) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        for (listing, findings) in batch.iter().zip(all) {
+            match (listing, findings.into_inner()) {
+                (Listing::File(path), Some(findings)) => self.tell_of(path, findings)?,
+                (Listing::Left(why), _) => self.left.add(why.clone()),
+                (Listing::File(path), None) => self.left.add(path.to_string()),
             }
             if self.matches > SEARCH_MATCHES {
                 self.found.push_str(
@@ -149,107 +248,34 @@ impl Hunt<'_> {
                 );
                 break;
             }
-            if entries >= SEARCH_ENTRIES && !waiting.is_empty() {
-                self.left.add(format!("whatever comes after the first {SEARCH_ENTRIES} files."));
-                break;
-            }
         }
         Ok(())
     }
 
-    /// Last first, so that a stack gives them back in order.
-    fn children(&mut self, names: Vec<Listed>) -> Vec<Option<RepoPath>> {
-        let mut paths = Vec::with_capacity(names.len());
-        for child in names.into_iter().rev().filter(|child| !child.is_link) {
-            match child.path {
-                Some(path) => paths.push(Some(path)),
-                None => self.left.add(format!("{}: its name cannot be a path.", child.name)),
-            }
-        }
-        paths
-    }
-
-    /// Piece by piece, since the search in one piece cannot be ended, and takes as long as pattern
-    /// and text multiplied when a pattern is made for that.
-    fn in_file(&mut self, path: &RepoPath, mut file: File) -> Result<(), ToolFault> {
-        let mut position = FilePosition::default();
-        let mut held = Vec::new();
-        loop {
-            let read = match (&mut file).take(BLOCK).read_to_end(&mut held) {
-                Ok(read) => read,
-                Err(error) => {
-                    self.left.add(format!("{path} ({error})."));
-                    return Ok(());
-                }
-            };
-            let is_end = (read as u64) < BLOCK;
-            let usable = if is_end { held.len() } else { whole_lines(&held) };
-            let beginning = &held[..held.len().min(BEGINNING)];
-            position.is_binary |= position.breaks == 0 && beginning.contains(&0);
-            for piece in pieces(&held[..usable]) {
-                let found_all = self.in_piece(path, piece, &mut position)?;
-                if found_all || self.matches > SEARCH_MATCHES {
-                    return Ok(());
-                }
-            }
-            held.drain(..usable);
-            if is_end {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Whether nothing more is to be found in the file.
-    fn in_piece(
-        &mut self,
-        path: &RepoPath,
-        piece: &[u8],
-        position: &mut FilePosition,
-    ) -> Result<bool, ToolFault> {
-        if self.patience.is_over() {
+    fn tell_of(&mut self, path: &RepoPath, findings: FileFindings) -> Result<(), ToolFault> {
+        if findings.too_long {
             return Err(too_long());
         }
-        position.is_binary |= piece.contains(&0);
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            let number = position.breaks + 1;
-            let whole: Cow<'_, [u8]> = if position.begun.is_empty() {
-                part.into()
-            } else {
-                [&position.begun, part].concat().into()
-            };
-            let line = without_break(&whole);
-            let place = if position.shown == number { None } else { self.place_in(line) };
-            if let Some(at) = place {
-                if position.is_binary {
-                    self.binary.add(path.to_string());
-                    return Ok(true);
-                }
-                position.shown = number;
-                self.matches += 1;
-                if self.matches > SEARCH_MATCHES {
-                    return Ok(true);
-                }
-                let _ = writeln!(self.found, "{path}:{number}| {}", around(line, at));
-            }
-            if part.ends_with(b"\n") {
-                position.breaks += 1;
-                position.begun.clear();
-            } else {
-                position.begun = whole[end_of(&whole)..].to_vec();
-            }
+        let room = SEARCH_MATCHES - self.matches;
+        self.matches += findings.matches;
+        self.found.extend(findings.found.split_inclusive('\n').take(room));
+        if self.matches > SEARCH_MATCHES {
+            return Ok(());
         }
-        Ok(false)
-    }
-
-    /// Where the pattern is: in the bytes as they are, or as they are shown if they are no UTF-8.
-    fn place_in(&self, line: &[u8]) -> Option<usize> {
-        let place = |text: &[u8]| {
-            self.matcher.find(text).unwrap_or_default().map(|found| found.start().min(line.len()))
-        };
-        place(line).or_else(|| match String::from_utf8_lossy(line) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(shown) => place(shown.as_bytes()),
-        })
+        if findings.binary {
+            self.binary.add(path.to_string());
+        }
+        match findings.left {
+            // Its file system does not say in a list what is a directory.
+            Some(FileError::IsADirectory { .. }) => match self.files.root.list(Some(path)) {
+                Ok(names) => return self.below(names),
+                Err(refusal) => self.left.add(refusal.to_string()),
+            },
+            // Gone since it was listed.
+            Some(FileError::Missing { .. }) | None => {}
+            Some(refusal) => self.left.add(refusal.to_string()),
+        }
+        Ok(())
     }
 
     fn told(self) -> String {
@@ -269,6 +295,141 @@ impl Hunt<'_> {
         }
         text
     }
+}
+
+impl FileHunt<'_> {
+    fn in_file(&self, path: &RepoPath) -> FileFindings {
+        let mut findings = FileFindings::default();
+        match self.root.open(path) {
+            Ok(file) => self.in_open_file(path, file, &mut findings),
+            Err(refusal) => findings.left = Some(refusal),
+        }
+        findings
+    }
+
+    /// Piece by piece, since the search in one piece cannot be ended, and takes as long as pattern
+    /// and text multiplied when a pattern is made for that.
+    fn in_open_file(&self, path: &RepoPath, mut file: File, findings: &mut FileFindings) {
+        let mut position = FilePosition::default();
+        let expected = file.metadata().map_or(0, |it| it.len()).min(BLOCK - 1);
+        // With room for one more, so that the end is seen without a second look.
+        let mut held = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
+        loop {
+            let read = match (&mut file).take(BLOCK).read_to_end(&mut held) {
+                Ok(read) => read,
+                Err(source) => {
+                    let path = path.to_string();
+                    findings.left = Some(FileError::Io { path, verb: "read", source });
+                    return;
+                }
+            };
+            let is_end = (read as u64) < BLOCK;
+            let usable = if is_end { held.len() } else { whole_lines(&held) };
+            let beginning = &held[..held.len().min(BEGINNING)];
+            position.is_binary |= position.breaks == 0 && has_nul(beginning);
+            for piece in pieces(&held[..usable]) {
+                if self.patience.is_over() {
+                    findings.too_long = true;
+                    return;
+                }
+                let found_all = self.in_piece(path, piece, &mut position, findings);
+                if found_all || findings.matches > SEARCH_MATCHES {
+                    return;
+                }
+            }
+            held.drain(..usable);
+            if is_end {
+                return;
+            }
+        }
+    }
+
+    /// Whether nothing more is to be found in the file.
+    fn in_piece(
+        &self,
+        path: &RepoPath,
+        piece: &[u8],
+        position: &mut FilePosition,
+        findings: &mut FileFindings,
+    ) -> bool {
+        position.is_binary |= has_nul(piece);
+        if position.begun.is_empty() && self.has_nothing(piece) {
+            position.breaks += memchr::memchr_iter(b'\n', piece).count() as u64;
+            return false;
+        }
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let number = position.breaks + 1;
+            let whole: Cow<'_, [u8]> = if position.begun.is_empty() {
+                part.into()
+            } else {
+                [&position.begun, part].concat().into()
+            };
+            let line = without_break(&whole);
+            let place = if position.shown == number { None } else { self.place_in(line) };
+            if let Some(at) = place {
+                if position.is_binary {
+                    findings.binary = true;
+                    return true;
+                }
+                position.shown = number;
+                findings.matches += 1;
+                let _ = writeln!(findings.found, "{path}:{number}| {}", around(line, at));
+                if findings.matches > SEARCH_MATCHES {
+                    return true;
+                }
+            }
+            if part.ends_with(b"\n") {
+                position.breaks += 1;
+                position.begun.clear();
+            } else {
+                position.begun = whole[end_of(&whole)..].to_vec();
+            }
+        }
+        false
+    }
+
+    /// Whether one look tells that no line of a piece matches. Where lines end in two characters,
+    /// or are no UTF-8, each is looked at.
+    fn has_nothing(&self, piece: &[u8]) -> bool {
+        let Some(matcher) = &self.of_pieces else { return false };
+        piece.ends_with(b"\n")
+            && memchr::memchr(b'\r', piece).is_none()
+            && std::str::from_utf8(piece).is_ok()
+            && matcher.is_match(piece).is_ok_and(|found| !found)
+    }
+
+    /// Where the pattern is: in the bytes as they are, or as they are shown if they are no UTF-8.
+    fn place_in(&self, line: &[u8]) -> Option<usize> {
+        let place = |text: &[u8]| {
+            self.matcher.find(text).unwrap_or_default().map(|found| found.start().min(line.len()))
+        };
+        place(line).or_else(|| match String::from_utf8_lossy(line) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(shown) => place(shown.as_bytes()),
+        })
+    }
+}
+
+/// What stands in a directory.
+enum Child {
+    Directory(RepoPath),
+    File(RepoPath),
+    /// Its name cannot be part of a path.
+    Unnamed(String),
+}
+
+/// Last first, so that a stack gives them back in order.
+fn children(names: Vec<Listed>) -> Vec<Child> {
+    let child = |it: Listed| match it.path {
+        Some(path) if it.name.ends_with('/') => Child::Directory(path),
+        Some(path) => Child::File(path),
+        None => Child::Unnamed(it.name),
+    };
+    names.into_iter().rev().filter(|it| !it.is_link).map(child).collect()
+}
+
+fn has_nul(content: &[u8]) -> bool {
+    memchr::memchr(0, content).is_some()
 }
 
 impl Named {
@@ -449,7 +610,37 @@ mod tests {
         assert!(words.contains("one line at a time"), "{words}");
     }
 
+    /// The look at pieces only saves time.
+    fn found_without_it(directory: &tempfile::TempDir, arguments: &SearchArguments) -> String {
+        let root = Root::new(std::fs::File::open(directory.path()).unwrap());
+        let patience = Patience::of(Duration::from_secs(60));
+        let matcher = matcher(arguments).unwrap_or_else(|_| panic!("{}", arguments.pattern));
+        let files = FileHunt { root: &root, patience: &patience, matcher, of_pieces: None };
+        let (found, binary, left) = (String::new(), Named::default(), Named::default());
+        let mut hunt = Hunt { files, entries: 0, found, matches: 0, binary, left };
+        hunt.below(root.list(None).unwrap()).unwrap_or_else(|_| panic!("{}", arguments.pattern));
+        hunt.told()
+    }
+
     proptest! {
+        #[test]
+        fn what_is_found_is_the_same_whether_pieces_are_looked_at_or_only_lines(
+            files in proptest::collection::vec("[ab \\r\\n\\x00é_.-]{0,60}", 1..6),
+            pattern in r"(\^|\\b|\\B|\[\^a\]|)(a|b|\.|\\s|\\w|\\W|é|\[\^\\w\]|a\+b\?|_)(\$|\\b|\\B|\.\*|\\s\*|b\||)",
+            ignore_case in proptest::bool::ANY,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            for (n, text) in files.iter().enumerate() {
+                let bytes = if n == 2 { [text.as_bytes(), b"\xe9 a\n"].concat() } else { text.as_bytes().to_vec() };
+                std::fs::write(directory.path().join(format!("f{n}")), bytes).unwrap();
+            }
+            let arguments = SearchArguments { pattern, path: String::new(), ignore_case };
+            let root = Root::new(std::fs::File::open(directory.path()).unwrap());
+            if let Ok(found) = search(&root, &arguments, &Patience::of(Duration::from_secs(60))) {
+                prop_assert_eq!(found, found_without_it(&directory, &arguments));
+            }
+        }
+
         #[test]
         fn pieces_are_the_content_in_order_and_part_lines_only_where_one_is_too_long(
             lines in proptest::collection::vec(("[aé€😀]{0,3}", 1..6000_usize), 0..40),
