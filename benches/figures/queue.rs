@@ -51,7 +51,7 @@ async fn run(home: &Path, models: usize) -> (Duration, Duration) {
         content_per_hour: usize::MAX,
         points_per_minute: u32::MAX,
     });
-    let rules = "[limits]\nopen_pulls = 100\nopen_per_reviewer = 100\n[verify]\ncommands = [\"sh check.sh\"]\n";
+    let rules = "[limits]\nopen_pulls = 100\nopen_per_reviewer = 100\n[budget]\nrepository_day = \"$1000\"\nperson_day = \"$1000\"\n[verify]\ncommands = [\"sh check.sh\"]\n";
     let files = [(".github/gander.toml", Some(rules))];
     mona.pushes(REPO, "main", "chore: rules", &files).unwrap();
     let issue = |n| mona.opens_issue(REPO, &format!("Count {n} is one too low"), "", &[]).unwrap();

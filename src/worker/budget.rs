@@ -2,10 +2,10 @@
 //!
 //! Invariants: over a whole job the entries come to what it has spent, however many rounds it took.
 
-use crate::core::budget::{Money, Payer};
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::job::{Declined, Job, JobEnding, JobStage};
 use crate::core::policy::Rules;
-use crate::store::LedgerEntry;
+use crate::store::{LedgerEntry, Stored};
 use crate::worker::{Context, WorkError};
 
 /// What was asked for, else what the repository says; never more than the operator allows.
@@ -53,10 +53,29 @@ pub(in crate::worker) async fn day_budget(
     Ok(None)
 }
 
-/// What is left of the budget is reserved when work begins; what was not needed goes back when it
-/// ends. Both count for whom this round is made.
-pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
-    let works = |job: &Job| match job.stage {
+/// Whether the day's money would reach if these jobs gave back all that they hold of it.
+pub(in crate::worker) async fn may_come_back(
+    ctx: &Context,
+    job: &Job,
+    under_way: &[Stored<Job>],
+    (of, limit): (Payer, Money),
+    budget: Money,
+) -> Result<bool, WorkError> {
+    let own = job.accounts();
+    let shared = |other: Accounts| match of {
+        Payer::Repository => other.repo_id == own.repo_id,
+        Payer::Person => other.person_id == own.person_id,
+        Payer::Installation => other.installation_id == own.installation_id,
+    };
+    let theirs = under_way.iter().map(|stored| &stored.machine);
+    let holding = theirs.filter(|it| holds_its_budget(it) && shared(it.accounts()));
+    let held: i64 = holding.map(|it| it.budget().micros() - it.spent.micros()).sum();
+    let spent = ctx.store.spent(of, &own, ctx.clock.midnight()).await?;
+    Ok(held > 0 && spent.saturating_sub(Money::from_micros(held)) + budget <= limit)
+}
+
+fn holds_its_budget(job: &Job) -> bool {
+    match job.stage {
         JobStage::Planning { .. }
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
@@ -71,8 +90,13 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
         | JobStage::Answering { .. }
         | JobStage::Merging { .. }
         | JobStage::Done(_) => false,
-    };
-    let (micros, what) = match (works(before), works(after)) {
+    }
+}
+
+/// What is left of the budget is reserved when work begins; what was not needed goes back when it
+/// ends. Both count for whom this round is made.
+pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
+    let (micros, what) = match (holds_its_budget(before), holds_its_budget(after)) {
         (false, true) => (after.budget().micros() - after.spent.micros(), "reserved"),
         // What the stopped attempt cost is not known here: its whole reservation counts as spent.
         (true, false) if was_cut_off(before, after) => return None,

@@ -1,6 +1,6 @@
 //! What people get wrong, may not do, or have in their repositories.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use gander::model::ScriptedTurn;
 use gander_emulator::MergeMethod;
 use serde_json::json;
@@ -293,6 +293,33 @@ async fn too_many_open_pull_requests_are_declined() {
     w.model.will(words);
     w.says(second, "/gander retry").await;
     assert_eq!(w.emulator.pulls(REPO).len(), 2);
+    w.ends().await;
+}
+
+/// What a job under way holds of the day's money it may give back.
+#[tokio::test]
+async fn a_job_waits_for_money_that_another_only_holds() {
+    let rules =
+        "[verify]\ncommands = [\"sh check.sh\"]\n[budget]\nrun = \"$3\"\nrepository_day = \"$5\"\n";
+    let w = world_with_rules(rules).await;
+    w.model.will(good_fix());
+    let issues = [w.reported(), w.reported()];
+    w.maintainer().comments(REPO, issues[0], "/gander fix").unwrap();
+    w.emulator.deliver_all().await;
+    let (asked, reply) = w.model.waits_at(1);
+    let waits = async { while w.step().await {} };
+    let meanwhile = async {
+        asked.await.unwrap();
+        w.maintainer().comments(REPO, issues[1], "/gander fix").unwrap();
+        w.emulator.deliver_all().await;
+        while w.step().await {}
+        assert_eq!(w.model.heard().len(), 1, "{:#?}", w.comments(issues[1]));
+        reply.send(()).unwrap();
+    };
+    join(waits, meanwhile).await;
+    w.minutes_pass(2);
+    w.settle().await;
+    assert_eq!(w.emulator.pulls(REPO).len(), 2, "{}", w.timeline());
     w.ends().await;
 }
 

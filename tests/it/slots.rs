@@ -1,7 +1,6 @@
 //! Whose turn it is on a machine where only one step works at a time.
 
 use futures_util::future::join;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
 
@@ -12,12 +11,10 @@ async fn while_one_job_waits_for_its_model_another_is_done_and_then_it_goes_on()
     let (first, second) = (w.reported(), w.reported());
     w.maintainer().comments(REPO, first, "/gander fix").unwrap();
     w.emulator.deliver_all().await;
-    let (mut asked, reply) = w.model.waits_at(2);
+    let (asked, reply) = w.model.waits_at(2);
     let waits = async { while w.step().await {} };
     let meanwhile = async {
-        while asked.try_recv() == Err(TryRecvError::Empty) {
-            tokio::task::yield_now().await;
-        }
+        asked.await.unwrap();
         w.maintainer().comments(REPO, second, "/gander fix").unwrap();
         w.emulator.deliver_all().await;
         while w.step().await {}

@@ -11,7 +11,7 @@ use crate::core::patch::PatchDigest;
 use crate::core::policy::{LimitRules, RULES_PATH, Rules};
 use crate::forge::{BranchHead, RecentHistory};
 use crate::store::Stored;
-use crate::worker::budget::{day_budget, job_budget};
+use crate::worker::budget::{day_budget, job_budget, may_come_back};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::revert;
 use crate::worker::steps::job::{ordered_by, permission_lost};
@@ -186,7 +186,7 @@ async fn conventions_of(
 }
 
 /// How long a job waits for those before it, in seconds.
-const PAUSE: u64 = 30;
+const PAUSE: u64 = 60;
 
 async fn over_limits(
     ctx: &Context,
@@ -226,8 +226,21 @@ async fn over_limits(
         .iter()
         .any(|((open, before), limit)| open.saturating_add(*before) >= *limit)
     {
-        let text = "jobs before it may open as many pull requests as there may be".to_owned();
-        return Err(WorkError { kind: ErrorKind::Retry { after_seconds: Some(PAUSE) }, text });
+        return Err(wait_for_others(
+            "jobs before it may open as many pull requests as there may be",
+        ));
     }
-    day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await
+    let budget = job_budget(ctx, job, rules);
+    let declined = day_budget(ctx, job, rules, budget).await?;
+    if let Some(Declined::DayBudget { of, limit }) = declined
+        && may_come_back(ctx, job, &under_way, (of, limit), budget).await?
+    {
+        return Err(wait_for_others("jobs under way hold what is left of the day's money"));
+    }
+    Ok(declined)
+}
+
+fn wait_for_others(why: &str) -> WorkError {
+    let kind = ErrorKind::Retry { after_seconds: Some(PAUSE) };
+    WorkError { kind, text: why.to_owned() }
 }
