@@ -137,6 +137,7 @@ impl Worker {
             self.ctx.wake.notify_one();
             tokio::select! {
                 () = tokio::time::sleep(IDLE) => {}
+                () = self.ctx.store.news() => {}
                 () = shutdown.cancelled() => {}
             }
         }
