@@ -83,11 +83,7 @@ async fn remove(transaction: &mut PgConnection, lease: &Lease) -> Result<String,
     task.ok_or(StoreError::LeaseLost)
 }
 
-async fn once(
-    transaction: &mut PgConnection,
-    key: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn once(transaction: &mut PgConnection, key: &str, now: Timestamp) -> Result<(), StoreError> {
     let kept = sqlx::query("INSERT INTO acts (key, at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
     let kept = kept.bind(storable(key)).bind(now.0).execute(transaction).await;
     match kept.map_err(failed)?.rows_affected() {

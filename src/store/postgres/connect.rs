@@ -88,7 +88,9 @@ pub(super) async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError
         })?
         .map_err(|cause| not_let_in(options, &place, cause))?;
     look_at(&mut connection, options).await?;
-    migrations::all().run(&mut connection).await.map_err(not_migrated)?;
+    let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+    migrations::all().run(&alone).await.map_err(not_migrated)?;
+    alone.close().await;
     look_at_rights(&mut connection, options).await?;
     // Whether the server was told good-bye changes nothing.
     let _ = connection.close().await;
@@ -129,7 +131,8 @@ fn not_let_in(options: &PgConnectOptions, place: &str, cause: sqlx::Error) -> St
 /// Version and its name, encoding, whether it is a standby, whether it keeps what it acknowledged,
 /// the schema and whether tables may be made there, whether a program like this one made some, and
 /// the first that are there.
-type Found = (i32, String, String, bool, bool, Option<String>, Option<bool>, bool, Vec<String>);
+type DatabaseSeen =
+    (i32, String, String, bool, bool, Option<String>, Option<bool>, bool, Vec<String>);
 
 const LOOK: &str = "SELECT current_setting('server_version_num')::integer,
          current_setting('server_version'),
@@ -147,7 +150,7 @@ async fn look_at(
     connection: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<(), StoreError> {
-    let found: Found = sqlx::query_as(LOOK).fetch_one(connection).await.map_err(failed)?;
+    let found: DatabaseSeen = sqlx::query_as(LOOK).fetch_one(connection).await.map_err(failed)?;
     let (version, name, encoding, is_standby, keeps, schema, may_create, is_ours, tables) = found;
     let unsuitable = |text: String| Err(StoreError::Unsuitable(text));
     let user = options.get_username();
@@ -173,7 +176,9 @@ async fn look_at(
         );
     }
     let Some(schema) = schema else {
-        return unsuitable(format!("the user {user:?} sees no schema in the database {database:?}"));
+        return unsuitable(format!(
+            "the user {user:?} sees no schema in the database {database:?}"
+        ));
     };
     if may_create != Some(true) {
         return unsuitable(format!(

@@ -33,7 +33,7 @@ const CLAIM: &str = "WITH unslotted AS MATERIALIZED (
          SET tries = tries + (lease_until IS NOT NULL)::integer,
              abandoned = abandoned + (lease_until IS NOT NULL)::integer,
              fence = fence + 1, lease_until = queue_time($1) + $3
-         WHERE id = (SELECT id FROM (SELECT * FROM unslotted UNION ALL SELECT * FROM slotted) AS both
+         WHERE id = (SELECT id FROM (SELECT * FROM unslotted UNION ALL SELECT * FROM slotted) AS first
                      ORDER BY ready, id LIMIT 1)
          RETURNING id, fence, tries, abandoned, task, slot, repo
      ), turned AS (
@@ -105,9 +105,9 @@ pub(super) async fn hand_back(
     held(moved.bind(lease.task).bind(lease.fence), connection).await
 }
 
-type Statement<'a> = sqlx::query::Query<'a, Postgres, PgArguments>;
+type BoundQuery<'a> = sqlx::query::Query<'a, Postgres, PgArguments>;
 
-async fn held(statement: Statement<'_>, connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn held(statement: BoundQuery<'_>, connection: &mut PgConnection) -> Result<(), StoreError> {
     match statement.execute(connection).await.map_err(failed)?.rows_affected() {
         0 => Err(StoreError::LeaseLost),
         _ => Ok(()),

@@ -14,7 +14,10 @@ use crate::core::task::Sweep;
 use crate::store::rows::{self, guid};
 use crate::store::{LogLine, StoreError, Stored};
 
-pub(super) async fn job(connection: &mut PgConnection, id: &JobId) -> Result<Option<Stored<Job>>, StoreError> {
+pub(super) async fn job(
+    connection: &mut PgConnection,
+    id: &JobId,
+) -> Result<Option<Stored<Job>>, StoreError> {
     sqlx::query_as("SELECT state, version FROM jobs WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(connection)
@@ -43,7 +46,10 @@ pub(super) async fn jobs_on(
     .collect()
 }
 
-pub(super) async fn open_pulls(connection: &mut PgConnection, repo: RepoId) -> Result<u32, StoreError> {
+pub(super) async fn open_pulls(
+    connection: &mut PgConnection,
+    repo: RepoId,
+) -> Result<u32, StoreError> {
     let open: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM jobs WHERE repo = $1 AND pull IS NOT NULL AND live",
     )
@@ -180,7 +186,10 @@ pub(super) async fn known(
     Ok(pairs.filter(|(_, guid)| found.contains(*guid)).map(|(id, _)| id.clone()).collect())
 }
 
-pub(super) async fn log(connection: &mut PgConnection, whose: &str) -> Result<Vec<LogLine>, StoreError> {
+pub(super) async fn log(
+    connection: &mut PgConnection,
+    whose: &str,
+) -> Result<Vec<LogLine>, StoreError> {
     let lines: Vec<(i64, String)> =
         sqlx::query_as("SELECT at, text FROM log WHERE job = $1 ORDER BY id")
             .bind(whose)
@@ -190,7 +199,9 @@ pub(super) async fn log(connection: &mut PgConnection, whose: &str) -> Result<Ve
     Ok(lines.into_iter().map(|(at, text)| LogLine { at: Timestamp(at), text }).collect())
 }
 
-pub(super) async fn next_due(connection: &mut PgConnection) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn next_due(
+    connection: &mut PgConnection,
+) -> Result<Option<Timestamp>, StoreError> {
     // Passes over what is leased: no more rows than there are workers.
     let due: Option<i64> = sqlx::query_scalar(
         "SELECT due FROM work WHERE head AND lease_until IS NULL ORDER BY ready LIMIT 1",
@@ -214,8 +225,10 @@ pub(super) async fn last_swept(
 }
 
 pub(super) async fn queue_length(connection: &mut PgConnection) -> Result<u64, StoreError> {
-    let tasks: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM work").fetch_one(connection).await.map_err(failed)?;
+    let tasks: i64 = sqlx::query_scalar("SELECT count(*) FROM work")
+        .fetch_one(connection)
+        .await
+        .map_err(failed)?;
     Ok(tasks.unsigned_abs())
 }
 
