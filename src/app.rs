@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
 };
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
-use crate::store::{Sqlite, Store, StoreError};
+use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 use crate::workspace::scratch::Scratch;
 
@@ -48,6 +48,8 @@ pub struct App {
     pub intake: AppState,
     /// The working side.
     pub worker: Worker,
+    /// Held until it ends.
+    data_lock: Option<File>,
 }
 
 /// What an [`App`] is made of.
@@ -69,6 +71,8 @@ pub struct Wiring {
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     pub settings: WorkerSettings,
+    /// That the data directory is ours alone.
+    pub data_lock: Option<File>,
 }
 
 /// Why Gander does not start.
@@ -104,12 +108,36 @@ pub enum StartError {
     /// The provider.
     #[error("there is no provider {0:?}; use anthropic or openai")]
     Provider(String),
+    /// A half alone, with a database for one process.
+    #[error(
+        "several processes need one PostgreSQL database, and SQLite is for one: name it in `database` \
+         or GANDER_DATABASE (docs/scale.md), or run `gander serve` alone"
+    )]
+    OneProcess,
+    /// Another process works there.
+    #[error(
+        "another Gander works with the data directory {}: stop it, or give this one a directory of \
+         its own (`data` or GANDER_DATA)",
+        .0.display()
+    )]
+    DataInUse(std::path::PathBuf),
     /// The data directory.
     #[error("the data directory {0} cannot be used")]
     Data(std::path::PathBuf, #[source] std::io::Error),
     /// Others can look into it, and it is not ours to close.
     #[error("the data directory is open to other users of this machine; run: chmod 700 {}", .0.display())]
     OpenData(std::path::PathBuf),
+}
+
+/// What one process does of all that Gander does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halves {
+    /// It takes webhooks, and works.
+    Both,
+    /// It takes webhooks, and keeps nothing on its disk.
+    Server,
+    /// It works, and listens nowhere.
+    Worker,
 }
 
 /// GitHub's own registry of container images.
@@ -120,8 +148,18 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
-            wiring;
+        let Wiring {
+            store,
+            forge,
+            sandbox,
+            models,
+            secrets,
+            proxies,
+            clock,
+            registries,
+            settings,
+            data_lock,
+        } = wiring;
         let wake = Arc::new(Notify::new());
         let intake = AppState {
             store: Arc::clone(&store),
@@ -146,7 +184,7 @@ impl App {
             wake,
             settings,
         };
-        Self { intake, worker: Worker::new(ctx) }
+        Self { intake, worker: Worker::new(ctx), data_lock }
     }
 
     /// Serves and works until `shutdown`. Both are tasks of their own, so that neither waits for a
@@ -159,26 +197,30 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), JoinError> {
-        self.run_once_tried(listener, shutdown, async { Ok::<_, Infallible>(()) }).await.0
+        let tried = async { Ok::<_, Infallible>(()) };
+        self.run_once_tried(Halves::Both, Some(listener), shutdown, tried).await.0
     }
 
     /// The same, but works only after `trial`; when that fails, everything stops. Serves from the
     /// beginning, since what GitHub sends can be recorded anyway.
     pub async fn run_once_tried<E>(
         self,
-        listener: TcpListener,
+        halves: Halves,
+        listener: Option<TcpListener>,
         shutdown: CancellationToken,
         trial: impl Future<Output = Result<(), E>>,
     ) -> (Result<(), JoinError>, Result<(), E>) {
-        let Self { intake, worker } = self;
-        let mut halves = JoinSet::new();
-        halves.spawn(crate::server::serve(listener, intake, shutdown.clone()));
+        let Self { intake, worker, data_lock: _data_lock } = self;
+        let mut running = JoinSet::new();
+        if let Some(listener) = listener {
+            running.spawn(crate::server::serve(listener, intake, shutdown.clone()));
+        }
         let works = trial.await;
         if works.is_err() {
             shutdown.cancel();
-        } else {
+        } else if halves != Halves::Server {
             let until = shutdown.clone();
-            halves.spawn(async move {
+            running.spawn(async move {
                 if let Err(fault) = worker.begin_sweeps().await {
                     tracing::error!(fault = fault.text, "the sweeps could not be queued");
                 }
@@ -186,7 +228,7 @@ impl App {
             });
         }
         let mut ended = Ok(());
-        while let Some(half) = halves.join_next().await {
+        while let Some(half) = running.join_next().await {
             if half.is_err() {
                 shutdown.cancel();
                 ended = half;
@@ -197,13 +239,14 @@ impl App {
 }
 
 impl Wiring {
-    /// Builds all parts as the operator configured them. Nothing that holds one of `known_secrets`
-    /// leaves.
+    /// Builds all parts as the operator configured them, for these halves of Gander. Nothing that
+    /// holds one of `known_secrets` leaves.
     ///
     /// # Errors
     /// The first part that cannot be had.
     pub async fn from_config(
         config: &Config,
+        halves: Halves,
         known_secrets: Arc<KnownSecrets>,
     ) -> Result<Self, StartError> {
         let secrets = WebhookSecrets::new(
@@ -218,14 +261,24 @@ impl Wiring {
             pace: Pace::GITHUB,
             known_secrets: Arc::clone(&known_secrets),
         };
-        let clock = Clock::system();
+        if config.database.is_none() && halves != Halves::Both {
+            return Err(StartError::OneProcess);
+        }
         let egress = egress(config)?;
-        let data = prepare_data(&config.data)?;
-        let store = Sqlite::open(&data.join("gander.db")).await?;
+        // A server alone leaves the directory to the worker beside it.
+        let (data, data_lock) = match halves {
+            Halves::Server => (config.data.clone(), None),
+            Halves::Both | Halves::Worker => {
+                let (data, lock) = prepare_data(&config.data)?;
+                (data, Some(lock))
+            }
+        };
+        let (store, clock) = open_store(config, &data).await?;
         Ok(Self {
-            store: Arc::new(store),
+            store,
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
             sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
+            data_lock,
             models: models(&config.model, &egress, &known_secrets)?,
             secrets,
             proxies: config.proxies.clone(),
@@ -245,6 +298,21 @@ impl Wiring {
             },
         })
     }
+}
+
+/// The store that the operator chose, and the clock that goes with it.
+async fn open_store(
+    config: &Config,
+    data: &Path,
+) -> Result<(Arc<dyn Store>, Clock), StartError> {
+    let clock = Clock::system();
+    let Some(address) = &config.database else {
+        let store = Sqlite::open(&data.join("gander.db")).await?;
+        return Ok((Arc::new(store), clock));
+    };
+    let store = Postgres::open(address.expose_secret(), &clock).await?;
+    let clock = store.clock();
+    Ok((Arc::new(store), clock))
 }
 
 /// The sandbox of this machine, with the toolchains found on it.
@@ -474,8 +542,9 @@ fn private_addresses(config: &Config) -> PrivateAddresses {
     if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse }
 }
 
-/// Makes the data directory, and throws away what a former run left half-done.
-fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
+/// Makes the data directory, takes it for this process alone, and throws away what a former run
+/// left half-done.
+fn prepare_data(data: &Path) -> Result<(std::path::PathBuf, File), StartError> {
     let failed = |source| StartError::Data(data.to_owned(), source);
     // Transcripts and logs are nobody else's business.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
@@ -485,8 +554,24 @@ fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
         let closed = std::fs::set_permissions(&data, Permissions::from_mode(0o700));
         closed.map_err(|_| StartError::OpenData(data.clone()))?;
     }
+    let lock = lock(&data)?;
     Scratch::below(&data).start_over();
-    Ok(data)
+    Ok((data, lock))
+}
+
+/// Takes a data directory for this process alone, for as long as the result is held.
+///
+/// # Errors
+/// `DataInUse` when another process has it.
+pub fn lock(data: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::Data(data.to_owned(), source);
+    let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(data.join("lock"));
+    let lock = lock.map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::DataInUse(data.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 #[cfg(test)]
@@ -498,12 +583,12 @@ mod tests {
     fn the_data_directory_is_closed_to_others_also_where_somebody_made_it() {
         let around = tempfile::tempdir().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        let new = prepare_data(&around.path().join("new/data")).unwrap();
+        let (new, _lock) = prepare_data(&around.path().join("new/data")).unwrap();
         assert_eq!(mode(&new), 0o700);
         let made = around.path().join("made");
         create_dir_all(&made).unwrap();
         set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(mode(&prepare_data(&made).unwrap()), 0o700);
+        assert_eq!(mode(&prepare_data(&made).unwrap().0), 0o700);
     }
 
     #[test]
@@ -516,7 +601,10 @@ mod tests {
             set_permissions(closed, std::fs::Permissions::from_mode(0o000)).unwrap();
         }
         for _ in 0..2 {
-            let data = prepare_data(&data).unwrap();
+            let (data, lock) = prepare_data(&data).unwrap();
+            let second = prepare_data(&data).unwrap_err();
+            assert!(matches!(second, StartError::DataInUse(_)), "{second}");
+            drop(lock);
             assert!(!data.join("scratch").exists(), "nothing of a former run is in the way");
         }
     }

@@ -28,6 +28,7 @@ pub mod setup;
 mod supervisor;
 pub mod unprivileged;
 pub mod verify;
+pub mod worker;
 
 /// A comment in, a checked pull request out
 #[derive(Debug, Parser)]
@@ -49,6 +50,8 @@ struct Cli {
 enum CliCommand {
     /// Receive webhooks and work on jobs
     Serve(serve::ServeCommand),
+    /// Work on jobs beside `gander serve`, with the same PostgreSQL
+    Worker(worker::WorkerCommand),
     /// Make your GitHub App in a browser, from its manifest
     Setup(setup::SetupCommand),
     /// Do one job on a local repository, without GitHub
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         CliCommand::Action(command) => action::run(&command),
         CliCommand::Config(command) => config::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
+        CliCommand::Worker(command) => worker::run(&command),
         CliCommand::Setup(command) => setup::run(&command),
         CliCommand::Run(command) => run::run(&command),
         CliCommand::Check(command) => check::run(&command),
