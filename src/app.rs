@@ -48,8 +48,6 @@ pub struct App {
     pub intake: AppState,
     /// The working side.
     pub worker: Worker,
-    /// Held until it ends.
-    data_lock: Option<File>,
 }
 
 /// What an [`App`] is made of.
@@ -71,8 +69,6 @@ pub struct Wiring {
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     pub settings: WorkerSettings,
-    /// That the data directory is ours alone.
-    pub data_lock: Option<File>,
 }
 
 /// Why Gander does not start.
@@ -148,18 +144,8 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring {
-            store,
-            forge,
-            sandbox,
-            models,
-            secrets,
-            proxies,
-            clock,
-            registries,
-            settings,
-            data_lock,
-        } = wiring;
+        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
+            wiring;
         let wake = Arc::new(Notify::new());
         let intake = AppState {
             store: Arc::clone(&store),
@@ -184,7 +170,7 @@ impl App {
             wake,
             settings,
         };
-        Self { intake, worker: Worker::new(ctx), data_lock }
+        Self { intake, worker: Worker::new(ctx) }
     }
 
     /// Serves and works until `shutdown`. Both are tasks of their own, so that neither waits for a
@@ -210,7 +196,7 @@ impl App {
         shutdown: CancellationToken,
         trial: impl Future<Output = Result<(), E>>,
     ) -> (Result<(), JoinError>, Result<(), E>) {
-        let Self { intake, worker, data_lock: _data_lock } = self;
+        let Self { intake, worker } = self;
         let mut running = JoinSet::new();
         if let Some(listener) = listener {
             running.spawn(crate::server::serve(listener, intake, shutdown.clone()));
@@ -240,7 +226,8 @@ impl App {
 
 impl Wiring {
     /// Builds all parts as the operator configured them, for these halves of Gander. Nothing that
-    /// holds one of `known_secrets` leaves.
+    /// holds one of `known_secrets` leaves. With it comes the lock on the data directory, where that
+    /// is used: to be held as long as anything runs.
     ///
     /// # Errors
     /// The first part that cannot be had.
@@ -248,7 +235,10 @@ impl Wiring {
         config: &Config,
         halves: Halves,
         known_secrets: Arc<KnownSecrets>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, Option<File>), StartError> {
+        if config.database.is_none() && halves != Halves::Both {
+            return Err(StartError::OneProcess);
+        }
         let secrets = WebhookSecrets::new(
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
@@ -261,9 +251,6 @@ impl Wiring {
             pace: Pace::GITHUB,
             known_secrets: Arc::clone(&known_secrets),
         };
-        if config.database.is_none() && halves != Halves::Both {
-            return Err(StartError::OneProcess);
-        }
         let egress = egress(config)?;
         // A server alone leaves the directory to the worker beside it.
         let (data, data_lock) = match halves {
@@ -274,11 +261,10 @@ impl Wiring {
             }
         };
         let (store, clock) = open_store(config, &data).await?;
-        Ok(Self {
+        let wiring = Self {
             store,
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
             sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
-            data_lock,
             models: models(&config.model, &egress, &known_secrets)?,
             secrets,
             proxies: config.proxies.clone(),
@@ -296,15 +282,13 @@ impl Wiring {
                 workers: config.workers,
                 model_pause: MODEL_PAUSE,
             },
-        })
+        };
+        Ok((wiring, data_lock))
     }
 }
 
 /// The store that the operator chose, and the clock that goes with it.
-async fn open_store(
-    config: &Config,
-    data: &Path,
-) -> Result<(Arc<dyn Store>, Clock), StartError> {
+async fn open_store(config: &Config, data: &Path) -> Result<(Arc<dyn Store>, Clock), StartError> {
     let clock = Clock::system();
     let Some(address) = &config.database else {
         let store = Sqlite::open(&data.join("gander.db")).await?;

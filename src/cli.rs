@@ -18,6 +18,7 @@ pub mod action;
 pub mod check;
 pub mod config;
 
+pub mod db;
 pub mod demo;
 mod first_process;
 mod local;
@@ -69,6 +70,9 @@ enum CliCommand {
     /// Check a repository's rules
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Move what Gander remembers to another database
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Run a program without root's rights (used by `make test`)
     #[command(hide = true)]
     Unprivileged(unprivileged::Unprivileged),
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
             .map_err(Into::into),
         CliCommand::Action(command) => action::run(&command),
         CliCommand::Config(command) => config::run(&command),
+        CliCommand::Db(command) => db::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Worker(command) => worker::run(&command),
         CliCommand::Setup(command) => setup::run(&command),

@@ -240,10 +240,8 @@ impl Config {
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let password_file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
-        let password = secret(
-            variable("GANDER_DATABASE_PASSWORD"),
-            password_file.or(database_password_file),
-        )?;
+        let password =
+            secret(variable("GANDER_DATABASE_PASSWORD"), password_file.or(database_password_file))?;
         let in_file = database.map(|text| (text, path));
         Ok(Self {
             listen: listen.parse().map_err(|_| ConfigError::Bad {
@@ -266,6 +264,19 @@ impl Config {
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
+}
+
+/// The address of a PostgreSQL database that was typed; its password may come by variable or file.
+///
+/// # Errors
+/// When it is none, or the password cannot be read.
+pub fn database_address(
+    typed: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<SecretString, ConfigError> {
+    let file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
+    let password = secret(variable("GANDER_DATABASE_PASSWORD"), file)?;
+    Ok(database::address(Some(typed.to_owned()), None, password)?.unwrap_or_default())
 }
 
 impl Config {

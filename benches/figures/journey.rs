@@ -78,7 +78,6 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let data = home.join("data");
     let store = Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap());
     let wiring = Wiring {
-        data_lock: None,
         store: Arc::clone(&store) as Arc<dyn Store>,
         forge: Forge::new(config, egress, clock.clone()),
         sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))),

@@ -70,7 +70,7 @@ pub(super) fn start(halves: Halves, config: Option<&Path>, user: Option<&str>) -
 }
 
 async fn serve(config: &Config, halves: Halves, known: Arc<KnownSecrets>) -> CommandResult {
-    let wiring = Wiring::from_config(config, halves, known).await?;
+    let (wiring, _data_lock) = Wiring::from_config(config, halves, known).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
     let app = App::new(wiring);

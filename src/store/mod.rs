@@ -20,11 +20,13 @@ use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
 mod memory;
+mod moving;
 mod postgres;
 mod rows;
 mod sqlite;
 
 pub use memory::Memory;
+pub use moving::{MovedRows, move_all};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 

@@ -49,6 +49,7 @@ mod queue;
 mod read;
 mod release;
 
+pub(super) use connect::{options, prepare};
 use database_time::DatabaseTime;
 
 /// How long a statement may take, its way included.
@@ -80,8 +81,8 @@ impl Postgres {
     /// `Unavailable` when the server cannot be reached, `Unsuitable` when it, the user or the
     /// database is none that can be used.
     pub async fn open(address: &str, clock: &Clock) -> Result<Self, StoreError> {
-        let options = connect::options(address)?;
-        connect::prepare(&options).await?;
+        let options = options(address)?;
+        prepare(&options).await?;
         let pool = connect::pool(options);
         let time = Arc::new(DatabaseTime::learnt(&pool, clock.clone()).await?);
         tokio::spawn(database_time::follow(pool.clone(), Arc::downgrade(&time)));
@@ -359,7 +360,7 @@ impl Store for Postgres {
 }
 
 /// What a failure of the driver means for whoever asked.
-fn failed(cause: sqlx::Error) -> StoreError {
+pub(super) fn failed(cause: sqlx::Error) -> StoreError {
     let what = match &cause {
         sqlx::Error::Database(refusal) => {
             let code = refusal.code().unwrap_or_default();
@@ -389,7 +390,7 @@ fn second_of_its_kind(cause: sqlx::Error) -> StoreError {
 }
 
 /// As it can be stored.
-fn storable(text: &str) -> Cow<'_, str> {
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
     match text.contains('\0') {
         true => Cow::Owned(text.replace('\0', "\u{fffd}")),
         false => Cow::Borrowed(text),

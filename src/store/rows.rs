@@ -100,12 +100,17 @@ impl JobRow {
         Ok(Self {
             pull: job.pull.as_ref().map(|pull| pull.number.0.cast_signed()),
             live: job.is_live(),
-            merged: matches!(job.stage, JobStage::Done(JobEnding::Merged { .. })),
+            merged: is_merged(job),
             warned: judged.map(|pull| pull.warned),
             changed: fate.map(|fate| fate == PullFate::Otherwise),
             state: to_json("a job", job)?,
         })
     }
+}
+
+/// Whether its pull request was merged.
+pub(super) fn is_merged(job: &Job) -> bool {
+    matches!(job.stage, JobStage::Done(JobEnding::Merged { .. }))
 }
 
 /// The same of a release.

@@ -34,7 +34,7 @@ use crate::core::task::{Sweep, Task};
 mod accept;
 mod change;
 mod check_results;
-mod migrations;
+pub(super) mod migrations;
 mod read;
 mod release;
 mod waiting;
@@ -303,7 +303,7 @@ fn create(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -332,7 +332,7 @@ async fn execute(
 }
 
 /// What a failure of the driver means for whoever asked.
-fn failed(cause: sqlx::Error) -> StoreError {
+pub(super) fn failed(cause: sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;
     const NOT_A_DATABASE: u32 = 26;

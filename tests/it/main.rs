@@ -79,6 +79,7 @@ mod program;
 mod proof;
 mod sandbox;
 mod setup;
+mod several_machines;
 mod store_contract;
 mod test_runs;
 mod transcripts;

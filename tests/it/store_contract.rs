@@ -33,6 +33,7 @@ use gander::store::{
 #[path = "store_contract/memory.rs"]
 mod in_memory;
 mod machines;
+mod moving;
 #[path = "store_contract/postgres.rs"]
 mod only_postgres;
 #[path = "store_contract/sqlite.rs"]

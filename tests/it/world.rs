@@ -572,7 +572,6 @@ impl Gander<'_> {
             ),
         };
         App::new(Wiring {
-            data_lock: None,
             store: self.store,
             forge: Forge::new(forge_config, egress.unwrap(), self.clock.clone()),
             sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))

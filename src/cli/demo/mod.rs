@@ -237,7 +237,6 @@ async fn wire(
     let known_secrets = Arc::new(known);
     let forge = ForgeConfig { api, web, app_id: app.id, key, pace: Pace::FREE, known_secrets };
     Ok(Wiring {
-        data_lock: None,
         store: Arc::new(Sqlite::open(&directory.join("gander.db")).await?),
         forge: Forge::new(forge, egress, clock.clone()),
         sandbox: Arc::new(sandbox),

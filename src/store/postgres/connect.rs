@@ -31,7 +31,7 @@ const SESSION: &str = "SELECT set_config('statement_timeout', '8s', false),
 
 /// Without `sslmode`, a server on this machine is spoken to as it is, any other by TLS with its
 /// certificate checked. No password comes from anywhere but the address.
-pub(super) fn options(address: &str) -> Result<PgConnectOptions, StoreError> {
+pub(in crate::store) fn options(address: &str) -> Result<PgConnectOptions, StoreError> {
     let bad = || StoreError::Unsuitable("its address cannot be read".to_owned());
     let url = Url::parse(address).map_err(|_| bad())?;
     let mut options = PgConnectOptions::from_str(address).map_err(|_| bad())?;
@@ -75,7 +75,7 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 }
 
 /// Sees that the database can be used, and brings its tables up to date.
-pub(super) async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError> {
+pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError> {
     let connected = tokio::time::timeout(CONNECTED_WITHIN, options.connect()).await;
     let place = match options.get_socket() {
         Some(directory) => format!("PostgreSQL at the socket in {}", directory.display()),
