@@ -182,7 +182,7 @@ pub trait Store: Send + Sync {
     /// Waits until another process may have queued something. A hint: it comes late, for nothing,
     /// or never, as where no other process can.
     async fn news(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

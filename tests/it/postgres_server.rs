@@ -5,6 +5,8 @@
 //! not run for a user without a name. A shell keeps it: when this program ends, however it does, the
 //! shell's input ends, and it stops the server and removes the directory.
 
+#![allow(clippy::disallowed_methods)] // starts a server, and waits for it
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;

@@ -102,13 +102,11 @@ fn not_let_in(options: &PgConnectOptions, place: &str, cause: sqlx::Error) -> St
     let user = options.get_username();
     let database = options.get_database().unwrap_or(user);
     match &cause {
+        sqlx::Error::Io(error) if is_of_tls(error) => not_by_tls(place, error),
+        sqlx::Error::Tls(error) => not_by_tls(place, error.as_ref()),
         sqlx::Error::Io(error) => StoreError::Unavailable(
             format!("{place} cannot be reached: {error}. Start it, or correct `database`").into(),
         ),
-        sqlx::Error::Tls(error) => StoreError::Unsuitable(format!(
-            "{place} was not reached by TLS: {error}. Name the certificate of its authority with \
-             `sslrootcert=FILE` in the address, or say with `sslmode` what is to be checked"
-        )),
         sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
             Some("28P01" | "28000") => StoreError::Unsuitable(format!(
                 "{place} does not let the user {user:?} in: {}. Correct the user or its password",
@@ -126,6 +124,17 @@ fn not_let_in(options: &PgConnectOptions, place: &str, cause: sqlx::Error) -> St
         },
         _ => failed(cause),
     }
+}
+
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+fn not_by_tls(place: &str, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unsuitable(format!(
+        "{place} was not reached by TLS: {error}. Name the certificate of its authority with \
+         `sslrootcert=FILE` in the address, or say with `sslmode` what is to be checked"
+    ))
 }
 
 /// Version and its name, encoding, whether it is a standby, whether it keeps what it acknowledged,
