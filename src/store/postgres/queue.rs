@@ -182,6 +182,7 @@ pub(super) async fn enqueue(
         .map_err(failed)
 }
 
+/// What is locked at this moment is being given another time anyway, and is not waited for.
 pub(super) async fn bring_near(
     connection: &mut PgConnection,
     now: Timestamp,
@@ -189,7 +190,8 @@ pub(super) async fn bring_near(
     sqlx::query(
         "UPDATE work SET due = least(due, $1),
              lease_until = CASE WHEN lease_until > $2 THEN $2 ELSE lease_until END
-         WHERE due > $1 OR lease_until > $2",
+         WHERE id IN (SELECT id FROM work WHERE due > $1 OR lease_until > $2
+                      ORDER BY id FOR UPDATE SKIP LOCKED)",
     )
     .bind(now.plus_seconds(LONGEST_PAUSE_SECONDS).0)
     .bind(now.plus_seconds(LEASE_SECONDS).0)
