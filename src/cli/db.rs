@@ -42,7 +42,7 @@ pub fn run(command: &DbCommand) -> CommandResult {
         say(format!("{rows:>10}  {table}"));
     }
     say(format!(
-        "\nAll {rows} rows were moved and compared one by one. Now put this into the configuration, \
+        "\nAll {rows} rows were moved, and read back as they were. Now put this into the configuration, \
          and start Gander:\n\n  database = \"{}\"\n\nIts password comes by \
          `database_password_file` or GANDER_DATABASE_PASSWORD. {} stays as it was: keep it until you \
          are content, and do not start Gander with it any more.",
