@@ -132,7 +132,7 @@ setup:
 	@sh scripts/need.sh cargo cc git bwrap unshare
 
 setup-test:
-	@sh scripts/need.sh cargo cc git bwrap prlimit unshare pytest node npm
+	@sh scripts/need.sh cargo cc git bwrap prlimit unshare initdb pytest node npm
 
 # GitHub's own description of its API, and its recorded webhooks.
 $(OPENAPI) $(EXAMPLES): tests/contract/package.json tests/contract/package-lock.json

@@ -28,6 +28,9 @@ for program in "$@"; do
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
   elif [ "$program" = pytest ] && [ ! -x /usr/bin/pytest ] && [ ! -x /usr/bin/pytest-3 ]; then
     packages="$packages python3-pytest"
+  elif [ "$program" = initdb ]; then
+    # Debian puts the server's programs beside each other by version, and on nobody's path.
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
   elif ! command -v "$program" >/dev/null && [ "$program" != pytest ]; then
     packages="$packages $(package_of "$program")"
   fi

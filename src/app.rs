@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::File;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +38,13 @@ use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
 };
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
-use crate::store::{Sqlite, Store, StoreError};
+use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
-use crate::workspace::scratch::Scratch;
+
+mod data_directory;
+
+pub use data_directory::lock;
+use data_directory::prepare_data;
 
 /// Gander, put together and not yet running.
 pub struct App {
@@ -105,12 +108,36 @@ pub enum StartError {
     /// The provider.
     #[error("there is no provider {0:?}; use anthropic or openai")]
     Provider(String),
+    /// A half alone, with a database for one process.
+    #[error(
+        "several processes need one PostgreSQL database, and SQLite is for one: name it in `database` \
+         or GANDER_DATABASE (docs/scale.md), or run `gander serve` alone"
+    )]
+    OneProcess,
+    /// Another process works there.
+    #[error(
+        "another Gander works with the data directory {}: stop it, or give this one a directory of \
+         its own (`data` or GANDER_DATA)",
+        .0.display()
+    )]
+    DataInUse(std::path::PathBuf),
     /// The data directory.
     #[error("the data directory {0} cannot be used")]
     Data(std::path::PathBuf, #[source] std::io::Error),
     /// Others can look into it, and it is not ours to close.
     #[error("the data directory is open to other users of this machine; run: chmod 700 {}", .0.display())]
     OpenData(std::path::PathBuf),
+}
+
+/// What one process does of all that Gander does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halves {
+    /// It takes webhooks, and works.
+    Both,
+    /// It takes webhooks, and keeps nothing on its disk.
+    Server,
+    /// It works, and listens nowhere.
+    Worker,
 }
 
 /// GitHub's own registry of container images.
@@ -161,26 +188,30 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), JoinError> {
-        self.run_once_tried(listener, shutdown, async { Ok::<_, Infallible>(()) }).await.0
+        let tried = async { Ok::<_, Infallible>(()) };
+        self.run_once_tried(Halves::Both, Some(listener), shutdown, tried).await.0
     }
 
     /// The same, but works only after `trial`; when that fails, everything stops. Serves from the
     /// beginning, since what GitHub sends can be recorded anyway.
     pub async fn run_once_tried<E>(
         self,
-        listener: TcpListener,
+        halves: Halves,
+        listener: Option<TcpListener>,
         shutdown: CancellationToken,
         trial: impl Future<Output = Result<(), E>>,
     ) -> (Result<(), JoinError>, Result<(), E>) {
         let Self { intake, worker } = self;
-        let mut halves = JoinSet::new();
-        halves.spawn(crate::server::serve(listener, intake, shutdown.clone()));
+        let mut running = JoinSet::new();
+        if let Some(listener) = listener {
+            running.spawn(crate::server::serve(listener, intake, shutdown.clone()));
+        }
         let works = trial.await;
         if works.is_err() {
             shutdown.cancel();
-        } else {
+        } else if halves != Halves::Server {
             let until = shutdown.clone();
-            halves.spawn(async move {
+            running.spawn(async move {
                 if let Err(fault) = worker.begin_sweeps().await {
                     tracing::error!(fault = fault.text, "the sweeps could not be queued");
                 }
@@ -188,7 +219,7 @@ impl App {
             });
         }
         let mut ended = Ok(());
-        while let Some(half) = halves.join_next().await {
+        while let Some(half) = running.join_next().await {
             if half.is_err() {
                 shutdown.cancel();
                 ended = half;
@@ -199,15 +230,20 @@ impl App {
 }
 
 impl Wiring {
-    /// Builds all parts as the operator configured them. Nothing that holds one of `known_secrets`
-    /// leaves.
+    /// Builds all parts as the operator configured them, for these halves of Gander. Nothing that
+    /// holds one of `known_secrets` leaves. With it comes the lock on the data directory, where that
+    /// is used: to be held as long as anything runs.
     ///
     /// # Errors
     /// The first part that cannot be had.
     pub async fn from_config(
         config: &Config,
+        halves: Halves,
         known_secrets: Arc<KnownSecrets>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, Option<File>), StartError> {
+        if config.database.is_none() && halves != Halves::Both {
+            return Err(StartError::OneProcess);
+        }
         let secrets = WebhookSecrets::new(
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
@@ -220,12 +256,18 @@ impl Wiring {
             pace: Pace::GITHUB,
             known_secrets: Arc::clone(&known_secrets),
         };
-        let clock = Clock::system();
         let egress = egress(config)?;
-        let data = prepare_data(&config.data)?;
-        let store = Sqlite::open(&data.join("gander.db")).await?;
-        Ok(Self {
-            store: Arc::new(store),
+        // A server alone leaves the directory to the worker beside it.
+        let (data, data_lock) = match halves {
+            Halves::Server => (config.data.clone(), None),
+            Halves::Both | Halves::Worker => {
+                let (data, lock) = prepare_data(&config.data)?;
+                (data, Some(lock))
+            }
+        };
+        let (store, clock) = open_store(config, &data).await?;
+        let wiring = Self {
+            store,
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
             sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
             models: models(&config.model, &egress, &known_secrets)?,
@@ -246,8 +288,21 @@ impl Wiring {
                 models: config.models,
                 model_pause: MODEL_PAUSE,
             },
-        })
+        };
+        Ok((wiring, data_lock))
     }
+}
+
+/// The store that the operator chose, and the clock that goes with it.
+async fn open_store(config: &Config, data: &Path) -> Result<(Arc<dyn Store>, Clock), StartError> {
+    let clock = Clock::system();
+    let Some(address) = &config.database else {
+        let store = Sqlite::open(&data.join("gander.db")).await?;
+        return Ok((Arc::new(store), clock));
+    };
+    let store = Postgres::open(address.expose_secret(), &clock).await?;
+    let clock = store.clock();
+    Ok((Arc::new(store), clock))
 }
 
 /// The sandbox of this machine, with the toolchains found on it.
@@ -475,52 +530,4 @@ fn egress(config: &Config) -> Result<Egress, StartError> {
 
 fn private_addresses(config: &Config) -> PrivateAddresses {
     if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse }
-}
-
-/// Makes the data directory, and throws away what a former run left half-done.
-fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
-    let failed = |source| StartError::Data(data.to_owned(), source);
-    // Transcripts and logs are nobody else's business.
-    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
-    let data = data.canonicalize().map_err(failed)?;
-    if data.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        tracing::warn!(data = %data.display(), "the data directory was open to others: closing it");
-        let closed = std::fs::set_permissions(&data, Permissions::from_mode(0o700));
-        closed.map_err(|_| StartError::OpenData(data.clone()))?;
-    }
-    Scratch::below(&data).start_over();
-    Ok(data)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::{create_dir_all, set_permissions};
-
-    #[test]
-    fn the_data_directory_is_closed_to_others_also_where_somebody_made_it() {
-        let around = tempfile::tempdir().unwrap();
-        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        let new = prepare_data(&around.path().join("new/data")).unwrap();
-        assert_eq!(mode(&new), 0o700);
-        let made = around.path().join("made");
-        create_dir_all(&made).unwrap();
-        set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(mode(&prepare_data(&made).unwrap()), 0o700);
-    }
-
-    #[test]
-    fn whatever_a_check_left_gander_starts_again() {
-        let around = tempfile::tempdir().unwrap();
-        let data = around.path().join("data");
-        for closed in ["scratch/verify-1/tree", "scratch/agent-2"] {
-            let closed = data.join(closed);
-            create_dir_all(closed.join("inside")).unwrap();
-            set_permissions(closed, std::fs::Permissions::from_mode(0o000)).unwrap();
-        }
-        for _ in 0..2 {
-            let data = prepare_data(&data).unwrap();
-            assert!(!data.join("scratch").exists(), "nothing of a former run is in the way");
-        }
-    }
 }

@@ -18,6 +18,7 @@ pub mod action;
 pub mod check;
 pub mod config;
 
+pub mod db;
 pub mod demo;
 mod first_process;
 mod local;
@@ -28,6 +29,7 @@ pub mod setup;
 mod supervisor;
 pub mod unprivileged;
 pub mod verify;
+pub mod worker;
 
 /// A comment in, a checked pull request out
 #[derive(Debug, Parser)]
@@ -49,6 +51,8 @@ struct Cli {
 enum CliCommand {
     /// Receive webhooks and work on jobs
     Serve(serve::ServeCommand),
+    /// Work on jobs beside `gander serve`, with the same PostgreSQL
+    Worker(worker::WorkerCommand),
     /// Make your GitHub App in a browser, from its manifest
     Setup(setup::SetupCommand),
     /// Do one job on a local repository, without GitHub
@@ -66,6 +70,9 @@ enum CliCommand {
     /// Check a repository's rules
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Move what Gander remembers to another database
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Run a program without root's rights (used by `make test`)
     #[command(hide = true)]
     Unprivileged(unprivileged::Unprivileged),
@@ -117,7 +124,9 @@ pub fn main() -> ExitCode {
             .map_err(Into::into),
         CliCommand::Action(command) => action::run(&command),
         CliCommand::Config(command) => config::run(&command),
+        CliCommand::Db(command) => db::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
+        CliCommand::Worker(command) => worker::run(&command),
         CliCommand::Setup(command) => setup::run(&command),
         CliCommand::Run(command) => run::run(&command),
         CliCommand::Check(command) => check::run(&command),

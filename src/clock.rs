@@ -38,6 +38,12 @@ impl Clock {
         Self { wall: Arc::new(wall), ..self }
     }
 
+    /// The same, but the queue's time is what `steady` returns.
+    #[must_use]
+    pub fn with_steady(self, steady: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { steady: Arc::new(steady), ..self }
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         (self.wall)()

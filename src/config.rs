@@ -20,6 +20,7 @@ use crate::environment::REGISTRIES;
 use crate::model::Provider;
 use crate::sandbox::toolchain::ToolchainPaths;
 
+mod database;
 mod key_file;
 
 /// Everything `gander serve` needs to know.
@@ -31,8 +32,10 @@ pub struct Config {
     pub registries: BTreeSet<PinnedHost>,
     /// Reverse proxies on other machines, whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
-    /// Where to keep everything.
+    /// Where to keep everything, but for what is in `database`.
     pub data: PathBuf,
+    /// The address of a PostgreSQL database. `None`: SQLite, in `data`.
+    pub database: Option<SecretString>,
     /// Steps of jobs that work on this machine side by side.
     pub workers: usize,
     /// Those and the steps that wait for a model, together.
@@ -144,6 +147,8 @@ struct File {
     listen: Option<String>,
     proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
+    database: Option<String>,
+    database_password_file: Option<PathBuf>,
     workers: Option<usize>,
     models: Option<usize>,
     allow_private_addresses: bool,
@@ -251,13 +256,15 @@ impl Config {
     /// # Errors
     /// The first setting that is unusable, else all that are missing.
     pub fn load(
-        file: Option<&Path>,
+        path: Option<&Path>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let File {
             listen,
             proxies,
             data,
+            database,
+            database_password_file,
             workers,
             models,
             allow_private_addresses,
@@ -265,7 +272,7 @@ impl Config {
             model,
             fetch,
             limits,
-        } = match file {
+        } = match path {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
@@ -273,6 +280,10 @@ impl Config {
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let (github, model) = both(read_github(github, variable), read_model(model, variable))?;
+        let password_file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
+        let password =
+            secret(variable("GANDER_DATABASE_PASSWORD"), password_file.or(database_password_file))?;
+        let in_file = database.map(|text| (text, path));
         Ok(Self {
             listen: listen.parse().map_err(|_| ConfigError::Bad {
                 name: "GANDER_LISTEN",
@@ -283,6 +294,7 @@ impl Config {
                 .map(PathBuf::from)
                 .or(data)
                 .unwrap_or_else(|| "gander-data".into()),
+            database: database::address(variable("GANDER_DATABASE"), in_file, password)?,
             workers,
             models: models.unwrap_or(MODELS).max(workers),
             github,
@@ -294,6 +306,19 @@ impl Config {
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
+}
+
+/// The address of a PostgreSQL database that was typed; its password may come by variable or file.
+///
+/// # Errors
+/// When it is none, or the password cannot be read.
+pub fn database_address(
+    typed: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<SecretString, ConfigError> {
+    let file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
+    let password = secret(variable("GANDER_DATABASE_PASSWORD"), file)?;
+    Ok(database::address(Some(typed.to_owned()), None, password)?.unwrap_or_default())
 }
 
 impl Config {
@@ -309,6 +334,8 @@ impl Config {
         ];
         let previous = github.webhook_secret_previous.iter();
         secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
+        let of_database = self.database.as_ref().map(database::passwords).unwrap_or_default();
+        secrets.extend(of_database.iter().map(|secret| ("the database's password", secret)));
         if let ModelChoice::Provider { key, .. } = &self.model {
             secrets.push(("the model's key", key));
         }
@@ -596,6 +623,58 @@ mod tests {
         assert!(
             matches!(config.model, ModelChoice::Provider { provider, .. } if provider == "openai")
         );
+    }
+
+    #[test]
+    fn the_databases_address_is_checked_and_its_password_is_kept_as_a_secret() {
+        let load_with = |variables: &[(&str, &str)], file: Option<&str>| {
+            load(&[ENOUGH, variables].concat(), file)
+        };
+        assert!(load(ENOUGH, None).unwrap().database.is_none());
+        let password = "a horse/battery@staple";
+        let file = Some("database = \"postgres://gander@db.example/gander\"\n");
+        let config = load_with(&[("GANDER_DATABASE_PASSWORD", password)], file).unwrap();
+        let address = config.database.as_ref().unwrap().expose_secret();
+        let encoded = "a%20horse%2Fbattery%40staple";
+        assert_eq!(address, format!("postgres://gander:{encoded}@db.example/gander"));
+        let known = config.known_secrets().unwrap();
+        for told in [password, encoded] {
+            let found = known.found_in(format!("it is {told}!").as_bytes());
+            assert_eq!(found, Some("the database's password"), "{told}");
+        }
+        assert!(!format!("{config:?}").contains("horse"));
+        for (address, why) in [
+            ("gander.db", "it is no address such as postgres://"),
+            ("mysql://gander:hunter2@db/gander", "it is no address such as postgres://"),
+            ("postgres://db.example/gander", "it names no user"),
+            ("postgres://gander:hunter2@db.example/", "it names no database"),
+            ("postgres://gander:hunter2@db.example/g?sslmod=disable", "\"sslmod\" is none of"),
+            ("postgres://gander:hunter2@db.example/g?sslmode=on", "sslmode is one of disable,"),
+        ] {
+            let error = load_with(&[("GANDER_DATABASE", address)], None).unwrap_err().to_string();
+            assert!(error.starts_with("GANDER_DATABASE cannot be used: "), "{error}");
+            assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_holds_no_password_of_a_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gander-server.toml");
+        let find = |name: &str| {
+            let found = ENOUGH.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        std::fs::write(&path, "database = \"postgres://g:hunter2@db.example/g\"\n").unwrap();
+        mode(0o644);
+        let refusal = Config::load(Some(&path), &find).unwrap_err();
+        assert!(matches!(refusal, ConfigError::OpenToOthers { .. }), "{refusal}");
+        mode(0o600);
+        assert!(Config::load(Some(&path), &find).unwrap().database.is_some());
+        std::fs::write(&path, "database = \"postgres://g@db.example/g\"\n").unwrap();
+        mode(0o644);
+        assert!(Config::load(Some(&path), &find).unwrap().database.is_some());
     }
 
     #[test]

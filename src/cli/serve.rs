@@ -1,22 +1,28 @@
-//! `gander serve`: server and worker in one process.
+//! `gander serve`: server and worker in one process, or the server alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{AnyError, CommandResult, first_process, start_logging, supervisor, unprivileged};
-use crate::app::{App, Wiring};
+use crate::app::{App, Halves, Wiring};
 use crate::config::{Config, ConfigError, variable};
 use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::{Sandbox, leftovers, refusal};
+use crate::store::Store;
+
+/// How often a server alone looks whether the database can be written.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// Receive webhooks and work on jobs
 #[derive(Debug, clap::Args)]
@@ -27,6 +33,9 @@ pub struct ServeCommand {
     /// Started as root: the user to become before anything is opened
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// Only take webhooks: `gander worker` works, on as many machines as you like
+    #[arg(long)]
+    no_worker: bool,
 }
 
 /// Where `gander setup` keeps the settings, if nothing else is asked of it.
@@ -37,8 +46,14 @@ const USUAL_CONFIG: &str = "gander/gander-server.toml";
 /// # Errors
 /// When it cannot start, or has to stop.
 pub fn run(command: &ServeCommand) -> CommandResult {
+    let halves = if command.no_worker { Halves::Server } else { Halves::Both };
+    start(halves, command.config.as_deref(), command.user.as_deref())
+}
+
+/// Starts these halves of Gander and runs them until they are told to stop.
+pub(super) fn start(halves: Halves, config: Option<&Path>, user: Option<&str>) -> CommandResult {
     if unprivileged::is_root() {
-        let Some(user) = &command.user else {
+        let Some(user) = user else {
             return Err("Gander does not run as root: start it as an ordinary user, or add \
                         `--user NAME` and it becomes that user before it opens anything"
                 .into());
@@ -50,12 +65,12 @@ pub fn run(command: &ServeCommand) -> CommandResult {
         return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
-    let config = Config::load(command.config.as_deref(), &|name| variable(name));
-    let config = config.map_err(|error| with_next_step(error, command.config.is_some()))?;
+    let loaded = Config::load(config, &|name| variable(name));
+    let config = loaded.map_err(|error| with_next_step(error, config.is_some()))?;
     let known = Arc::new(config.known_secrets()?);
     start_logging("warn,gander=info", Arc::clone(&known));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config, known))
+    runtime.block_on(serve(&config, halves, known))
 }
 
 /// Where the App itself is missing, most often nobody has made one, or its settings are not named.
@@ -74,26 +89,35 @@ fn with_next_step(error: ConfigError, has_file: bool) -> AnyError {
     format!("{error}\n{next}").into()
 }
 
-async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
-    let wiring = Wiring::from_config(config, known).await?;
+async fn serve(config: &Config, halves: Halves, known: Arc<KnownSecrets>) -> CommandResult {
+    let (wiring, _data_lock) = Wiring::from_config(config, halves, known).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
     let app = App::new(wiring);
-    let pulse = app.worker.pulse();
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "listening; webhooks go to /github/webhook");
+    let pulse = match halves {
+        Halves::Both | Halves::Worker => app.worker.pulse(),
+        Halves::Server => pulse_of(Arc::clone(&store)),
+    };
+    let listener = match halves {
+        Halves::Both | Halves::Server => Some(listen(config).await?),
+        Halves::Worker => None,
+    };
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
 
     let tried = async {
-        try_out(&forge, sandbox.as_ref()).await?;
+        if halves != Halves::Server {
+            try_sandbox(sandbox.as_ref()).await?;
+        }
+        try_github(&forge).await?;
         supervisor::ready();
+        if halves == Halves::Worker {
+            tracing::info!("working; webhooks are taken by `gander serve`");
+        }
         Ok::<_, AnyError>(())
     };
     tokio::spawn(supervisor::watch(pulse));
-    let (ended, works) = app.run_once_tried(listener, shutdown, tried).await;
+    let (ended, works) = app.run_once_tried(halves, listener, shutdown, tried).await;
     store.close().await?;
     works?;
     ended?;
@@ -101,8 +125,30 @@ async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows before the first job that GitHub knows us and that the sandbox works.
-async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
+async fn listen(config: &Config) -> Result<TcpListener, AnyError> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening; webhooks go to /github/webhook");
+    Ok(listener)
+}
+
+/// Of a server alone: it grows as long as the database can be written.
+fn pulse_of(store: Arc<dyn Store>) -> watch::Receiver<u64> {
+    let (beats, pulse) = watch::channel(0);
+    tokio::spawn(async move {
+        while !beats.is_closed() {
+            if store.ping().await.is_ok() {
+                beats.send_modify(|beats| *beats += 1);
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+    });
+    pulse
+}
+
+/// Shows before the first job that the sandbox works.
+async fn try_sandbox(sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     let left = leftovers::end_orphans(leftovers::HEIR);
     if left > 0 {
         tracing::info!(left, "sandboxes that a killed server left waiting were ended");
@@ -127,6 +173,11 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     for missing in probe.missing() {
         tracing::warn!("the sandbox of this machine has {missing}");
     }
+    Ok(())
+}
+
+/// Shows that GitHub knows us.
+async fn try_github(forge: &Forge) -> Result<(), AnyError> {
     match forge.app().await {
         Ok(app) => {
             tracing::info!(app = app.slug(), "GitHub knows this App");

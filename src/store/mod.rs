@@ -20,9 +20,14 @@ use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
 mod memory;
+mod moving;
+mod postgres;
+mod rows;
 mod sqlite;
 
 pub use memory::Memory;
+pub use moving::{MovedRows, move_all};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 /// Durable memory.
@@ -173,6 +178,12 @@ pub trait Store: Send + Sync {
     /// Forgets deliveries, act keys and results of checks older than `before`. Jobs, ledger and log
     /// are kept.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Waits until another process may have queued something. A hint: it comes late, for nothing,
+    /// or never, as where no other process can.
+    async fn news(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// How long a claimed task is held without a heartbeat.
@@ -298,6 +309,10 @@ pub enum StoreError {
     /// Locked, full or out of reach: may pass.
     #[error("the database cannot be used just now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server, the user or the database is none that can be used: what is wrong, and the next
+    /// step.
+    #[error("this database cannot be used: {0}")]
+    Unsuitable(String),
     /// Its content is not what we wrote.
     #[error("the database holds something unreadable in {what}")]
     Corrupt {
@@ -313,7 +328,7 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unavailable(_) | Self::Conflict => ErrorKind::Retry { after_seconds: None },
-            Self::LeaseLost | Self::AlreadyDone => ErrorKind::Permanent,
+            Self::LeaseLost | Self::AlreadyDone | Self::Unsuitable(_) => ErrorKind::Permanent,
             Self::Corrupt { .. } => ErrorKind::Bug,
         }
     }

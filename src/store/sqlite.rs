@@ -18,6 +18,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::rows::Arrival;
 use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::CheckResult;
@@ -33,13 +34,12 @@ use crate::core::task::{Sweep, Task};
 mod accept;
 mod change;
 mod check_results;
-mod migrations;
+pub(super) mod migrations;
 mod read;
 mod release;
 mod waiting;
 mod writer;
 
-use accept::Arrival;
 use change::{ClaimRequest, QueueChange};
 use waiting::PendingRequest;
 use writer::WriterRequest;
@@ -303,7 +303,7 @@ fn create(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -332,7 +332,7 @@ async fn execute(
 }
 
 /// What a failure of the driver means for whoever asked.
-fn failed(cause: sqlx::Error) -> StoreError {
+pub(super) fn failed(cause: sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;
     const NOT_A_DATABASE: u32 = 26;
@@ -367,29 +367,6 @@ fn not_migrated(cause: MigrateError) -> StoreError {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => failed(cause),
         cause => StoreError::Corrupt { what: "its list of migrations", source: Box::new(cause) },
     }
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(
-    what: &'static str,
-    text: &str,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
-}
-
-fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
-}
-
-/// A GUID's bytes with the highest digits of its time first: GitHub's carry the time they were
-/// made, so that new ones stand together at the end of the index instead of all over it.
-fn guid(id: &DeliveryId) -> Result<Vec<u8>, StoreError> {
-    let what = "a delivery's GUID";
-    let guid = uuid::Uuid::parse_str(id.as_str())
-        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })?;
-    let (time, rest) = guid.as_bytes().split_at(8);
-    Ok([&time[6..], &time[4..6], &time[..4], rest].concat())
 }
 
 #[cfg(test)]

@@ -122,7 +122,8 @@ impl Worker {
         }
         let (worker, until) = (self.clone(), shutdown.clone());
         let ticking = tokio::spawn(async move { worker.tick(&until).await });
-        self.ctx.scratch().empty_trash(&shutdown).await;
+        let (ctx, until) = (self.ctx.clone(), shutdown.clone());
+        let tidying = tokio::spawn(async move { old_files::look_after(&ctx, &until).await });
         while let Some(ended) = loops.join_next().await {
             if let Err(broke) = ended {
                 // Its task comes back when the lease is over.
@@ -132,6 +133,9 @@ impl Worker {
         }
         if let Err(broke) = ticking.await {
             tracing::error!(error = %broke, "the worker's clock broke");
+        }
+        if let Err(broke) = tidying.await {
+            tracing::error!(error = %broke, "old files are not looked after any more");
         }
     }
 
@@ -146,6 +150,7 @@ impl Worker {
             self.ctx.wake.notify_one();
             tokio::select! {
                 () = tokio::time::sleep(IDLE) => {}
+                () = self.ctx.store.news() => {}
                 () = shutdown.cancelled() => {}
             }
         }

@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Context, WorkError};
 use crate::core::id::Timestamp;
 use crate::workspace::old_mirrors::OldMirrors;
@@ -20,11 +22,30 @@ const MOST_BYTES: u64 = 8 << 30;
 const YOUNG: i64 = DAY;
 /// In seconds.
 const DAY: i64 = 24 * 60 * 60;
+/// How often files are looked after.
+const LOOKED_AFTER_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long the removal of one job's may take.
 const REMOVAL: Duration = Duration::from_secs(60);
 
+/// Looks after the files of this machine, each machine after its own, until `shutdown`.
+pub(super) async fn look_after(ctx: &Context, shutdown: &CancellationToken) {
+    while !shutdown.is_cancelled() {
+        ctx.scratch().empty_trash(shutdown).await;
+        tokio::select! {
+            looked = remove_old(ctx) => if let Err(fault) = looked {
+                tracing::warn!(fault = %fault.text, "old files were not looked at");
+            },
+            () = shutdown.cancelled() => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOKED_AFTER_EVERY) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
 /// Removes what is old.
-pub(super) async fn remove_old(ctx: &Context) -> Result<(), WorkError> {
+async fn remove_old(ctx: &Context) -> Result<(), WorkError> {
     let open = ctx.store.open_jobs(None).await?;
     let jobs = open.iter().map(|stored| stored.machine.id.to_string()).collect();
     let records = ctx.settings.data.join("jobs");

@@ -1,8 +1,6 @@
 //! Regular care: webhooks are hints, this is the guarantee.
 
-use tokio_util::sync::CancellationToken;
-
-use super::{Context, WorkError, old_files};
+use super::{Context, WorkError};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId, Timestamp};
 use crate::core::job::JobStep;
@@ -38,10 +36,6 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
         Sweep::MissedDeliveries => (compare_with_github(ctx, now).await, MISSED_SECONDS),
         Sweep::OpenPulls => (look_at_all(ctx).await, OPEN_PULLS_SECONDS),
         Sweep::OldRows => {
-            ctx.scratch().empty_trash(&CancellationToken::new()).await;
-            if let Err(fault) = old_files::remove_old(ctx).await {
-                tracing::warn!(fault = %fault.text, "old files were not looked at");
-            }
             let forgotten = ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
             (forgotten.map(drop).map_err(WorkError::from), FORGET_SECONDS)
         }

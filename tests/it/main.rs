@@ -1,7 +1,7 @@
 //! Journeys through the whole product, told in the users' words, and the stories of its modules.
 //!
 //! Everything is real but the model's replies: the GitHub emulator answers over HTTP, git fetches,
-//! SQLite remembers, bubblewrap holds the commands. All that needs the product is one program,
+//! SQLite or PostgreSQL remembers, bubblewrap holds the commands. All that needs the product is one program,
 //! which is put together once. A story that changes what its whole process shares (limits, signals,
 //! keys, the environment) starts this program again, for itself alone.
 
@@ -11,6 +11,7 @@
 
 mod alone;
 mod packed;
+mod postgres_server;
 mod wire;
 mod world;
 
@@ -80,6 +81,7 @@ mod program;
 mod proof;
 mod sandbox;
 mod setup;
+mod several_machines;
 mod store_contract;
 mod test_runs;
 mod transcripts;

@@ -34,12 +34,12 @@ fn gander_with_toolchains() -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
-fn fails_saying(command: &mut Command, words: &str) {
+pub fn fails_saying(command: &mut Command, words: &str) {
     let output = command.output().unwrap();
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -1,6 +1,6 @@
 //! What every store promises, told as stories. A new kind of store joins with one line:
-//! `conformance!(name, how_to_open_it);` at the bottom of the list, with `durable` if what it keeps
-//! survives its process.
+//! `conformance!(name, how_to_open_it);` at the bottom of the list, with a name for more stories if
+//! what it keeps survives its process.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::needless_pass_by_value)]
@@ -32,6 +32,10 @@ use gander::store::{
 
 #[path = "store_contract/memory.rs"]
 mod in_memory;
+mod machines;
+mod moving;
+#[path = "store_contract/postgres.rs"]
+mod only_postgres;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
 mod power;
@@ -63,16 +67,16 @@ impl Memory {
 }
 
 macro_rules! conformance {
-    ($kind:ident, $open:path, durable) => {
+    ($kind:ident, $open:path, $durable:ident) => {
         conformance! { $kind, $open }
-        mod durable {
+        mod $durable {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[ignore = "the other process of a story"]
             async fn accepts_until_killed() {
                 super::process::accept_until_killed($open).await;
             }
 
-            conformance! { @stories durable, $open,
+            conformance! { @stories $durable, $open,
                 an_acknowledged_delivery_survives_the_death_of_the_process
             }
         }
@@ -142,7 +146,8 @@ macro_rules! conformance {
     };
 }
 
-conformance!(sqlite, super::only_sqlite::open, durable);
+conformance!(sqlite, super::only_sqlite::open, durable_sqlite);
+conformance!(postgres, super::only_postgres::open, durable_postgres);
 conformance!(memory, super::in_memory::open);
 
 // ---- deliveries ----
@@ -210,6 +215,8 @@ async fn a_delivery_is_queued_as_it_came(memory: Memory) {
 }
 
 async fn an_acknowledged_delivery_survives_the_death_of_the_process(memory: Memory) {
+    // It is there before the other process looks for it.
+    drop(memory.open().await);
     for life in 0..4 {
         let child = format!("{}::accepts_until_killed", memory.kind);
         let acknowledged = process::kill_after(30 + 13 * life, &child, memory.path());

@@ -5,63 +5,13 @@ use std::collections::HashSet;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
+use super::failed;
 use super::waiting::PendingRequest;
-use super::{failed, guid, to_json};
-use crate::core::delivery::{Content, Delivery};
-use crate::core::id::Timestamp;
-use crate::core::task::Task;
+use crate::store::rows::Arrival;
 use crate::store::{Accepted, StoreError};
 
 /// Each number of rows is a prepared statement of its own, so there must not be too many.
 pub(super) const ROWS_AT_ONCE: usize = 32;
-
-/// A delivery as it will be written.
-#[derive(Debug)]
-pub(super) struct Arrival {
-    hook: i64,
-    guid: Vec<u8>,
-    body_digest: Vec<u8>,
-    event: String,
-    received: i64,
-    quarantine: Option<String>,
-    /// The task to queue: its lane and its JSON.
-    work: Option<(String, String)>,
-}
-
-impl Arrival {
-    pub(super) fn of(
-        delivery: &Delivery,
-        wanted: bool,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let (quarantine, work) = match &delivery.content {
-            Content::Quarantined(why) => (Some(why.clone()), None),
-            Content::Kept(_) if !wanted => (None, None),
-            Content::Kept(payload) => {
-                let task = Task::Delivery {
-                    id: delivery.id.clone(),
-                    event: delivery.event.clone(),
-                    payload: payload.clone(),
-                };
-                (None, Some((task.lane(), to_json("a task", &task)?)))
-            }
-        };
-        Ok(Self {
-            hook: delivery.hook_id.0.cast_signed(),
-            guid: guid(&delivery.id)?,
-            body_digest: delivery.body_digest.to_vec(),
-            event: delivery.event.clone(),
-            received: now.0,
-            quarantine,
-            work,
-        })
-    }
-
-    /// Whether recording it takes more than its own row.
-    pub(super) fn leads_to_work(&self) -> bool {
-        self.work.is_some()
-    }
-}
 
 /// Records at most [`ROWS_AT_ONCE`] deliveries and queues those that are new and wanted.
 pub(super) async fn record(

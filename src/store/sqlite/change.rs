@@ -1,21 +1,17 @@
 //! The queue's own moves, and the commit that ends a task. Runs inside the writer's transaction.
 
-use crate::core::machine::Machine;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{check_results, execute, failed, from_json, second_of_its_kind, to_json};
+use super::{check_results, execute, failed, second_of_its_kind};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
-use crate::core::judgement::PullFate;
 use crate::core::task::{Sweep, Task};
+use crate::store::rows::{FORGOTTEN_AT_ONCE, JobRow, from_json, to_json, whose_log};
 use crate::store::{
     Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, LedgerEntry, StoreError, Write,
 };
-
-/// So many rows are forgotten in one transaction.
-const FORGOTTEN_AT_ONCE: i64 = 2000;
 
 /// The first that takes no slot, and where slots are free (?3) the first that does: the older. For
 /// slots, a repository that holds fewer comes first, then the one whose turn is longest ago; of one
@@ -342,6 +338,7 @@ async fn insert_job(
     if existing.is_some() {
         return Err(StoreError::AlreadyDone);
     }
+    let row = JobRow::of(job)?;
     sqlx::query(
         "INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
@@ -349,9 +346,9 @@ async fn insert_job(
     .bind(job.id.as_str())
     .bind(job.repo.repo_id.0.cast_signed())
     .bind(job.subject.0.cast_signed())
-    .bind(pull_number(job))
-    .bind(job.is_live())
-    .bind(to_json("a job", job)?)
+    .bind(row.pull)
+    .bind(row.live)
+    .bind(row.state)
     .bind(now.0)
     .execute(connection)
     .await
@@ -365,8 +362,7 @@ async fn update_job(
     version: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let judged = job.judged_pull();
-    let fate = judged.and_then(|pull| pull.fate);
+    let row = JobRow::of(job)?;
     let changed = sqlx::query(
         "UPDATE jobs SET pull = ?3, live = ?4, state = ?5, version = version + 1, updated = ?6,
              warned = ?7, changed = ?8
@@ -374,20 +370,16 @@ async fn update_job(
     )
     .bind(job.id.as_str())
     .bind(version)
-    .bind(pull_number(job))
-    .bind(job.is_live())
-    .bind(to_json("a job", job)?)
+    .bind(row.pull)
+    .bind(row.live)
+    .bind(row.state)
     .bind(now.0)
-    .bind(judged.map(|pull| pull.warned))
-    .bind(fate.map(|fate| fate == PullFate::Otherwise))
+    .bind(row.warned)
+    .bind(row.changed)
     .execute(connection)
     .await
     .map_err(second_of_its_kind)?;
     if changed.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
-}
-
-fn pull_number(job: &Job) -> Option<i64> {
-    job.pull.as_ref().map(|pull| pull.number.0.cast_signed())
 }
 
 async fn book(
@@ -410,14 +402,6 @@ async fn book(
     .await
     .map(drop)
     .map_err(failed)
-}
-
-/// Whose log a line belongs to: what the commit names, else what the task was about.
-fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> {
-    match commit.about() {
-        Some(about) => Ok(Some(about)),
-        None => Ok(from_json::<Task>("a task", task)?.about()),
-    }
 }
 
 async fn log(

@@ -6,24 +6,7 @@ use super::failed;
 use crate::core::check_history::{CheckResult, MOST_RESULTS};
 use crate::core::id::{RepoId, Timestamp};
 use crate::store::StoreError;
-
-/// Name, App, suite, commit, place, whether it was red, and when.
-type Row = (String, Option<i64>, Option<i64>, String, String, bool, i64);
-
-fn read(repo_id: RepoId, row: Row) -> Result<CheckResult, StoreError> {
-    let (name, app, suite, sha, place, red, at) = row;
-    let corrupt = |bad| StoreError::Corrupt { what: "a result of a check", source: Box::new(bad) };
-    Ok(CheckResult {
-        repo_id,
-        name,
-        app: app.map(i64::cast_unsigned),
-        suite: suite.map(i64::cast_unsigned),
-        sha: sha.parse().map_err(corrupt)?,
-        place,
-        red,
-        at: Timestamp(at),
-    })
-}
+use crate::store::rows::{CheckRow, check_result};
 
 pub(super) async fn since(
     pool: &SqlitePool,
@@ -35,7 +18,7 @@ pub(super) async fn since(
          WHERE repo = ?1 AND at >= ?2 AND ?3 IS NULL ORDER BY at DESC, id DESC LIMIT ?4";
     const OF_ONE: &str = "SELECT name, app, suite, sha, place, red, at FROM check_results
          WHERE repo = ?1 AND name = ?3 AND at >= ?2 ORDER BY at DESC, id DESC LIMIT ?4";
-    let rows: Vec<Row> = sqlx::query_as(if name.is_some() { OF_ONE } else { OF_ALL })
+    let rows: Vec<CheckRow> = sqlx::query_as(if name.is_some() { OF_ONE } else { OF_ALL })
         .bind(repo.0.cast_signed())
         .bind(since.0)
         .bind(name)
@@ -43,7 +26,7 @@ pub(super) async fn since(
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    rows.into_iter().map(|row| read(repo, row)).collect()
+    rows.into_iter().map(|row| check_result(repo, row)).collect()
 }
 
 pub(super) async fn add(

@@ -27,7 +27,7 @@ const STEPS: [(&str, &str); 9] = [
 ];
 
 /// All of them, in order.
-pub(super) fn all() -> Migrator {
+pub(in crate::store) fn all() -> Migrator {
     let step = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
         Migration::new(version, Cow::Borrowed(name), kind, sql, false)

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqlitePool;
 
-use super::{failed, from_json, guid};
+use super::failed;
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use crate::core::job::Job;
-use crate::core::judgement::{JudgeRecord, JudgedPull, PullFate};
+use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::task::Sweep;
+use crate::store::rows::{self, guid};
 use crate::store::{LogLine, StoreError, Stored};
 
 /// So many GUIDs are looked up in one statement.
@@ -23,7 +24,7 @@ pub(super) async fn job(pool: &SqlitePool, id: &JobId) -> Result<Option<Stored<J
         .fetch_optional(pool)
         .await
         .map_err(failed)?
-        .map(stored)
+        .map(rows::job)
         .transpose()
 }
 
@@ -42,7 +43,7 @@ pub(super) async fn jobs_on(
     .await
     .map_err(failed)?
     .into_iter()
-    .map(stored)
+    .map(rows::job)
     .collect()
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn judge_record(
     pool: &SqlitePool,
     repo: RepoId,
 ) -> Result<JudgeRecord, StoreError> {
-    let rows: Vec<(bool, bool, u32)> = sqlx::query_as(
+    let found: Vec<(bool, bool, u32)> = sqlx::query_as(
         "SELECT warned, changed, count(*) FROM jobs
          WHERE repo = ? AND warned IS NOT NULL AND changed IS NOT NULL GROUP BY warned, changed",
     )
@@ -58,12 +59,7 @@ pub(super) async fn judge_record(
     .fetch_all(pool)
     .await
     .map_err(failed)?;
-    let mut record = JudgeRecord::default();
-    for (warned, changed, count) in rows {
-        let fate = if changed { PullFate::Otherwise } else { PullFate::AsItWas };
-        record.add(JudgedPull { warned, fate: Some(fate) }, count);
-    }
-    Ok(record)
+    Ok(rows::judge_record(found.into_iter()))
 }
 
 pub(super) async fn open_jobs(
@@ -79,7 +75,7 @@ pub(super) async fn open_jobs(
     .await
     .map_err(failed)?
     .into_iter()
-    .map(stored)
+    .map(rows::job)
     .collect()
 }
 
@@ -96,7 +92,7 @@ pub(super) async fn jobs_under_way(
     .await
     .map_err(failed)?
     .into_iter()
-    .map(stored)
+    .map(rows::job)
     .collect()
 }
 
@@ -240,8 +236,4 @@ pub(super) async fn queue_length(pool: &SqlitePool) -> Result<u64, StoreError> {
     let tasks: i64 =
         sqlx::query_scalar("SELECT count(*) FROM work").fetch_one(pool).await.map_err(failed)?;
     Ok(tasks.unsigned_abs())
-}
-
-fn stored((state, version): (String, i64)) -> Result<Stored<Job>, StoreError> {
-    Ok(Stored { machine: from_json("a job", &state)?, version })
 }

@@ -2,10 +2,10 @@
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::{failed, from_json, second_of_its_kind, to_json};
+use super::{failed, second_of_its_kind};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
-use crate::core::machine::Machine;
 use crate::core::release::Release;
+use crate::store::rows::{self, ReleaseRow, StoredRow};
 use crate::store::{StoreError, Stored, Write};
 
 pub(super) async fn write(
@@ -32,6 +32,7 @@ async fn insert(
     if existing.is_some() {
         return Err(StoreError::AlreadyDone);
     }
+    let row = ReleaseRow::of(release)?;
     sqlx::query(
         "INSERT INTO releases (id, repo, base, package, pull, turn, state, version, created, updated)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8)",
@@ -40,9 +41,9 @@ async fn insert(
     .bind(release.repo.repo_id.0.cast_signed())
     .bind(release.base.as_str())
     .bind(release.order.package.as_deref().unwrap_or_default())
-    .bind(pull_number(release))
-    .bind(turn(release))
-    .bind(to_json("a release", release)?)
+    .bind(row.pull)
+    .bind(row.turn)
+    .bind(row.state)
     .bind(now.0)
     .execute(connection)
     .await
@@ -56,32 +57,21 @@ async fn update(
     version: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let row = ReleaseRow::of(release)?;
     let changed = sqlx::query(
         "UPDATE releases SET pull = ?3, turn = ?4, state = ?5, version = version + 1, updated = ?6
          WHERE id = ?1 AND version = ?2",
     )
     .bind(release.id.as_str())
     .bind(version)
-    .bind(pull_number(release))
-    .bind(turn(release))
-    .bind(to_json("a release", release)?)
+    .bind(row.pull)
+    .bind(row.turn)
+    .bind(row.state)
     .bind(now.0)
     .execute(connection)
     .await
     .map_err(second_of_its_kind)?;
     if changed.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
-}
-
-fn pull_number(release: &Release) -> Option<i64> {
-    release.pull.as_ref().map(|pull| pull.number.0.cast_signed())
-}
-
-fn turn(release: &Release) -> &'static str {
-    match (release.is_queued(), release.is_done()) {
-        (true, _) => "waits",
-        (_, true) => "over",
-        (false, false) => "live",
-    }
 }
 
 pub(super) async fn release(
@@ -93,7 +83,7 @@ pub(super) async fn release(
         .fetch_optional(pool)
         .await
         .map_err(failed)?
-        .map(stored)
+        .map(rows::release)
         .transpose()
 }
 
@@ -121,7 +111,7 @@ pub(super) async fn of_pull(
         .fetch_optional(pool)
         .await
         .map_err(failed)?
-        .map(stored)
+        .map(rows::release)
         .transpose()
 }
 
@@ -136,10 +126,6 @@ pub(super) async fn last(
     all(rows.bind(repo.0.cast_signed()).bind(most).fetch_all(pool).await)
 }
 
-fn all(rows: Result<Vec<(String, i64)>, sqlx::Error>) -> Result<Vec<Stored<Release>>, StoreError> {
-    rows.map_err(failed)?.into_iter().map(stored).collect()
-}
-
-fn stored((state, version): (String, i64)) -> Result<Stored<Release>, StoreError> {
-    Ok(Stored { machine: from_json("a release", &state)?, version })
+fn all(found: Result<Vec<StoredRow>, sqlx::Error>) -> Result<Vec<Stored<Release>>, StoreError> {
+    found.map_err(failed)?.into_iter().map(rows::release).collect()
 }

@@ -7,11 +7,12 @@
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 
-use super::accept::{self, Arrival};
+use super::accept;
 use super::change::{self, ClaimRequest, QueueChange};
 use super::waiting::PendingRequest;
 use super::{execute, fold_log_and_close};
 use crate::core::id::Timestamp;
+use crate::store::rows::Arrival;
 use crate::store::{Accepted, Claim, StoreError};
 
 const LARGEST_BATCH: usize = 256;
@@ -108,7 +109,7 @@ async fn write_batch(connection: &mut SqliteConnection, batch: &mut [WriterReque
 fn is_one_statement(batch: &[WriterRequest]) -> bool {
     batch.len() <= accept::ROWS_AT_ONCE
         && batch.iter().all(
-            |write| matches!(write, WriterRequest::Accept(waiting) if !waiting.request.leads_to_work()),
+            |write| matches!(write, WriterRequest::Accept(waiting) if waiting.request.work.is_none()),
         )
 }
 

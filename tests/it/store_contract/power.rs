@@ -167,7 +167,7 @@ fn recorded(many: usize) -> Vec<Entry> {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let memory = directory.path().join(DIRECTORY);
     std::fs::create_dir(&memory).unwrap();
-    let mut command = another_process("durable::accepts_until_killed", &memory);
+    let mut command = another_process("durable_sqlite::accepts_until_killed", &memory);
     command.env("LD_PRELOAD", &recorder).env("RECORD_TO", &record).env("RECORD_BELOW", &memory);
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

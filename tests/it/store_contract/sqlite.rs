@@ -31,7 +31,7 @@ fn file(directory: &Path) -> PathBuf {
 }
 
 /// The file behind the store's back.
-async fn raw(directory: &Path) -> SqliteConnection {
+pub(super) async fn raw(directory: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(file(directory)).create_if_missing(true);
     SqliteConnection::connect_with(&options).await.unwrap()
 }
@@ -187,7 +187,7 @@ async fn a_task_that_cannot_be_read_does_not_stop_the_others() {
 // ---- migrations ----
 
 /// As SQLx itself reads them, and not as the store lists them.
-async fn migrations() -> Migrator {
+pub(super) async fn migrations() -> Migrator {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     Migrator::new(directory).await.unwrap()
 }
@@ -336,7 +336,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 /// Reads everything that each `filled_NNNN.sql` holds.
-async fn nothing_was_lost(store: &Opened) {
+pub(super) async fn nothing_was_lost(store: &Opened) {
     let now = Timestamp(1_700_000_010_000);
     let ids: [DeliveryId; 2] =
         ["8", "9"].map(|end| format!("72d3162e-cc78-11e3-81ab-4c9367dc095{end}").parse().unwrap());
