@@ -20,6 +20,7 @@ use crate::environment::REGISTRIES;
 use crate::model::Provider;
 use crate::sandbox::toolchain::ToolchainPaths;
 
+mod address;
 mod database;
 mod key_file;
 
@@ -431,8 +432,8 @@ fn read_github(
             first(&["GANDER_WEB_URL"]).or(file.web_url),
             "https://github.com",
         )?,
-        prefix: prefix(file.prefix)?,
-        mention: mention(file.mention)?,
+        prefix: address::prefix(file.prefix)?,
+        mention: address::mention(file.mention)?,
     })
 }
 
@@ -518,29 +519,6 @@ fn url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, C
         return Err(bad(format!("{text:?} is not an address that begins with https://")));
     }
     Ok(url)
-}
-
-fn prefix(text: Option<String>) -> Result<String, ConfigError> {
-    let text = text.unwrap_or_else(|| "/gander".to_owned());
-    let good = text.len() > 1
-        && text.starts_with('/')
-        && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if good {
-        return Ok(text);
-    }
-    let why = format!("{text:?} is not a slash command such as /gander");
-    Err(ConfigError::Bad { name: "[github] prefix", why })
-}
-
-fn mention(text: Option<String>) -> Result<Option<String>, ConfigError> {
-    let named = |text: &str| text.len() > 1 && text.starts_with('@') && !text.contains(' ');
-    match text {
-        Some(text) if !named(&text) => {
-            let why = format!("{text:?} is not a mention such as @my-gander");
-            Err(ConfigError::Bad { name: "[github] mention", why })
-        }
-        text => Ok(text),
-    }
 }
 
 #[cfg(test)]

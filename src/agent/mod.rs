@@ -25,6 +25,7 @@ use crate::model::{
 
 mod arguments;
 mod aside;
+mod ask;
 pub mod edit;
 pub mod files;
 pub mod judge;
@@ -36,6 +37,7 @@ mod slot;
 pub mod tools;
 pub mod transcript;
 
+use ask::ask;
 use plan::{plan_spec, read_plan};
 use tools::{Finish, finish_spec};
 use transcript::{Transcript, TranscriptEntry, TranscriptError};
@@ -163,10 +165,6 @@ impl AgentError {
 
 /// The longest reply asked for, in tokens, thinking included.
 const REPLY_TOKENS: u32 = 16_000;
-/// How often a passing failure of the provider is met by asking again.
-const RETRIES: u32 = 4;
-/// The longest wait for the provider within an attempt.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Calls of one reply that are carried out.
 const MOST_CALLS: usize = 32;
 /// How often the model may answer without using a tool.
@@ -514,34 +512,6 @@ async fn paid_reply(
     means.budget.settle(reservation, price.cost(&reply.usage));
     means.transcript.append(&TranscriptEntry::Reply(reply.clone()))?;
     Ok(Reply::Given(reply))
-}
-
-/// Asks, and asks again when the failure may pass.
-async fn ask(
-    model: &dyn Model,
-    request: &Request<'_>,
-    first_pause: Duration,
-    stop: &CancellationToken,
-) -> Result<ModelReply, ModelError> {
-    let mut pause = first_pause;
-    for _ in 0..RETRIES {
-        match model.respond(request).await {
-            Err(error) => match error.kind() {
-                ErrorKind::Retry { after_seconds } => {
-                    tracing::warn!(%error, "asking the model again");
-                    let wait = after_seconds.map_or(pause, Duration::from_secs).min(LONGEST_PAUSE);
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = stop.cancelled() => return Err(error),
-                    }
-                    pause *= 2;
-                }
-                ErrorKind::Permanent | ErrorKind::Withheld | ErrorKind::Bug => return Err(error),
-            },
-            reply => return reply,
-        }
-    }
-    model.respond(request).await
 }
 
 fn without_answer(why: &str) -> Finished {

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use grep_matcher::Matcher;
@@ -78,7 +77,7 @@ struct FileHunt<'a> {
 }
 
 /// What stands next in the order in which people and models are told.
-enum Listing {
+enum SearchEntry {
     File(RepoPath),
     /// Something that is not searched, and why.
     Left(String),
@@ -137,7 +136,7 @@ pub(super) fn search(
     let (found, binary, left) = (String::new(), Named::default(), Named::default());
     let mut hunt = Hunt { files, entries: 0, found, matches: 0, binary, left };
     match start.as_ref().map(|path| (path, root.open(path))) {
-        Some((path, Ok(_))) => hunt.searched(&[Listing::File(path.clone())])?,
+        Some((path, Ok(_))) => hunt.searched(&[SearchEntry::File(path.clone())])?,
         Some((_, Err(FileError::IsADirectory { .. }))) | None => {
             hunt.below(root.list(start.as_ref()).map_err(told)?)?
         }
@@ -193,11 +192,11 @@ impl Hunt<'_> {
             match next {
                 Child::Directory(path) => match self.files.root.list(Some(&path)) {
                     Ok(names) => waiting.extend(children(names)),
-                    Err(refusal) => batch.push(Listing::Left(refusal.to_string())),
+                    Err(refusal) => batch.push(SearchEntry::Left(refusal.to_string())),
                 },
-                Child::File(path) => batch.push(Listing::File(path)),
+                Child::File(path) => batch.push(SearchEntry::File(path)),
                 Child::Unnamed(name) => {
-                    batch.push(Listing::Left(format!("{name}: its name cannot be a path.")));
+                    batch.push(SearchEntry::Left(format!("{name}: its name cannot be a path.")));
                 }
             }
             let enough = self.entries >= SEARCH_ENTRIES && !waiting.is_empty();
@@ -216,31 +215,32 @@ impl Hunt<'_> {
     }
 
     /// Searches files side by side, and tells of them in their order.
-    fn searched(&mut self, batch: &[Listing]) -> Result<(), ToolFault> {
+    fn searched(&mut self, batch: &[SearchEntry]) -> Result<(), ToolFault> {
         let (files, next) = (&self.files, AtomicUsize::new(0));
-        let all: Vec<OnceLock<FileFindings>> = batch.iter().map(|_| OnceLock::new()).collect();
         let work = || {
-            while let Some(at) =
-                Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < batch.len())
-            {
-                if let Listing::File(path) = &batch[at] {
-                    // Each is had by one.
-                    let _ = all[at].set(files.in_file(path));
+            let mut done = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                match batch.get(at) {
+                    Some(SearchEntry::File(path)) => done.push((at, files.in_file(path))),
+                    Some(SearchEntry::Left(_)) => {}
+                    None => return done,
                 }
             }
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut all: Vec<Option<FileFindings>> = batch.iter().map(|_| None).collect();
         std::thread::scope(|scope| {
-            for _ in 1..threads.min(batch.len().div_ceil(LEAST_OF_A_THREAD)) {
-                scope.spawn(work);
-            }
-            work();
+            let others = 1..threads.min(batch.len().div_ceil(LEAST_OF_A_THREAD));
+            let others: Vec<_> = others.map(|_| scope.spawn(work)).collect();
+            let theirs = others.into_iter().flat_map(|other| other.join().unwrap_or_default());
+            work().into_iter().chain(theirs).for_each(|(at, findings)| all[at] = Some(findings));
         });
-        for (listing, findings) in batch.iter().zip(all) {
-            match (listing, findings.into_inner()) {
-                (Listing::File(path), Some(findings)) => self.tell_of(path, findings)?,
-                (Listing::Left(why), _) => self.left.add(why.clone()),
-                (Listing::File(path), None) => self.left.add(path.to_string()),
+        for (entry, findings) in batch.iter().zip(all) {
+            match (entry, findings) {
+                (SearchEntry::File(path), Some(findings)) => self.tell_of(path, findings)?,
+                (SearchEntry::Left(why), _) => self.left.add(why.clone()),
+                (SearchEntry::File(path), None) => self.left.add(path.to_string()),
             }
             if self.matches > SEARCH_MATCHES {
                 self.found.push_str(
