@@ -244,8 +244,8 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
-/// Steps under way where nothing else is said, those that wait for a model included.
-const MODELS: usize = 16;
+/// Steps under way for each worker where nothing else is said, those that wait for a model included.
+const MODELS_OF_A_WORKER: usize = 4;
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -297,7 +297,7 @@ impl Config {
                 .unwrap_or_else(|| "gander-data".into()),
             database: database::address(variable("GANDER_DATABASE"), in_file, password)?,
             workers,
-            models: models.unwrap_or(MODELS).max(workers),
+            models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
             model,
             registries: read_registries(fetch.registries)?,

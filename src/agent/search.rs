@@ -138,7 +138,7 @@ pub(super) fn search(
     match start.as_ref().map(|path| (path, root.open(path))) {
         Some((path, Ok(_))) => hunt.searched(&[SearchEntry::File(path.clone())])?,
         Some((_, Err(FileError::IsADirectory { .. }))) | None => {
-            hunt.below(root.list(start.as_ref()).map_err(told)?)?
+            hunt.below(root.list(start.as_ref()).map_err(told)?)?;
         }
         Some((_, Err(refusal))) => return Err(told(refusal)),
     }

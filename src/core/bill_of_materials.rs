@@ -3,11 +3,11 @@
 //! Invariants: the same lockfiles make the same bytes, so no time and no random number stands in it;
 //! what it lists is what lockfiles pin, and a lockfile that cannot be read is a reason to stop.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::locked::{LockedPackage, locked_packages};
+use super::locked::{LockedDigest, LockedPackage, locked_packages};
 
 /// The file of a release that holds it.
 pub const BILL_FILE: &str = "gander-sbom.cdx.json";
@@ -52,7 +52,7 @@ struct Tools {
     components: Vec<BillEntry>,
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct BillEntry {
     #[serde(rename = "type")]
@@ -60,20 +60,34 @@ struct BillEntry {
     bom_ref: String,
     name: String,
     version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hashes: Vec<BillHash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purl: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     licenses: Vec<LicenceChoice>,
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
+struct BillHash {
+    alg: &'static str,
+    content: String,
+}
+
+impl BillHash {
+    fn of(digest: &LockedDigest) -> Self {
+        Self { alg: digest.algorithm, content: digest.content.clone() }
+    }
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum LicenceChoice {
     Expression(String),
     License(NamedLicence),
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize)]
 struct NamedLicence {
     name: String,
 }
@@ -96,13 +110,19 @@ pub fn bill_of_materials(
     (name, version): (&str, &str),
     lockfiles: &[(String, String)],
 ) -> Result<String, UnreadableLockError> {
-    let mut components = BTreeSet::new();
+    // By what they are: of two lockfiles that name one package, one may know its digest.
+    let mut components: BTreeMap<String, BillEntry> = BTreeMap::new();
     for (path, text) in lockfiles {
         let packages = locked_packages(path, text);
         let packages = packages.ok_or_else(|| UnreadableLockError(path.clone()))?;
         for (name, versions) in packages {
             let named = versions.iter().filter(|it| !it.own && !it.version.is_empty());
-            components.extend(named.map(|package| library(path, &name, package)));
+            for entry in named.map(|package| library(path, &name, package)) {
+                match components.get(&entry.bom_ref) {
+                    Some(known) if !known.hashes.is_empty() || entry.hashes.is_empty() => {}
+                    _ => drop(components.insert(entry.bom_ref.clone(), entry)),
+                }
+            }
         }
     }
     let program = |name: &str, version: &str| BillEntry {
@@ -110,6 +130,7 @@ pub fn bill_of_materials(
         bom_ref: format!("{name}@{version}"),
         name: name.to_owned(),
         version: version.to_owned(),
+        hashes: Vec::new(),
         purl: None,
         licenses: Vec::new(),
     };
@@ -122,7 +143,7 @@ pub fn bill_of_materials(
             tools: Tools { components: vec![program("gander", env!("CARGO_PKG_VERSION"))] },
             component: program(name, version),
         },
-        components: components.into_iter().collect(),
+        components: components.into_values().collect(),
     };
     // Only text and lists: it can always be written.
     Ok(serde_json::to_string_pretty(&bill).map(|text| text + "\n").unwrap_or_default())
@@ -143,6 +164,7 @@ fn library(lockfile: &str, name: &str, package: &LockedPackage) -> BillEntry {
         bom_ref: purl.clone(),
         name: name.to_owned(),
         version: package.version.clone(),
+        hashes: package.digest.iter().map(BillHash::of).collect(),
         purl: Some(purl),
         licenses,
     }
@@ -187,8 +209,10 @@ mod tests {
         let lock = |path: &str, text: &str| (path.to_owned(), text.to_owned());
         let cargo = "[[package]]\nname = \"own\"\nversion = \"1.0.0\"\n\n[[package]]\n\
                      name = \"serde\"\nversion = \"1.0.2+x\"\n\
-                     source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+                     source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+                     checksum = \"9a8e94ea7f378bd32cbbd37198a4a91436180c5bb472411e48b5ec2e2124ae9e\"\n";
         let npm = r#"{"packages": {"": {}, "node_modules/@s/b": {"version": "2.0.0",
+            "integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             "license": "(MIT or Apache-2.0)"}, "packages/own": {"version": "1.0.0"},
             "node_modules/own": {"link": true}}}"#;
         let uv = "[[package]]\nname = \"own\"\nversion = \"1.0.0\"\nsource = { editable = \".\" }\n\
@@ -209,6 +233,15 @@ mod tests {
                 "\"pkg:cargo/serde@1.0.2%2Bx\"",
                 "\"pkg:npm/%40s/b@2.0.0\",",
                 "\"pkg:pypi/typing-ext@4.0\"",
+            ]
+        );
+        let hashes: Vec<&str> =
+            text.lines().filter(|line| line.contains("\"content\"")).map(str::trim).collect();
+        assert_eq!(
+            hashes,
+            [
+                "\"content\": \"9a8e94ea7f378bd32cbbd37198a4a91436180c5bb472411e48b5ec2e2124ae9e\"",
+                "\"content\": \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
             ]
         );
         assert!(text.contains("\"expression\": \"(MIT OR Apache-2.0)\""), "{text}");

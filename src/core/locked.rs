@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Table;
@@ -38,6 +40,52 @@ pub struct LockedPackage {
     pub licence: String,
     /// Whether it is one of the project's own.
     pub own: bool,
+    /// Of its one file, where the lockfile names that.
+    pub digest: Option<LockedDigest>,
+}
+
+/// The digest of a package's file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedDigest {
+    /// `SHA-1`, `SHA-256`, `SHA-384` or `SHA-512`.
+    pub algorithm: &'static str,
+    /// In hex.
+    pub content: String,
+}
+
+impl LockedPackage {
+    /// Whether it is the same as far as both say; a lockfile may come to name digests.
+    fn is_same(&self, other: &Self) -> bool {
+        let digests = self.digest.as_ref().zip(other.digest.as_ref());
+        digests.is_none_or(|(one, other)| one == other)
+            && Self { digest: None, ..self.clone() } == Self { digest: None, ..other.clone() }
+    }
+}
+
+impl LockedDigest {
+    /// As Cargo writes it: SHA-256 in hex.
+    fn of_hex(text: &str) -> Option<Self> {
+        let whole = hex::decode(text).is_ok_and(|content| content.len() == 32);
+        whole.then(|| Self { algorithm: "SHA-256", content: text.to_lowercase() })
+    }
+
+    /// As npm, pnpm and yarn write it: `sha512-` and base64, one or several.
+    fn of_integrity(text: &str) -> Option<Self> {
+        let of = |word: &str| {
+            let (name, content) = word.split_once('-')?;
+            let (algorithm, length) = match name {
+                "sha512" => ("SHA-512", 64),
+                "sha384" => ("SHA-384", 48),
+                "sha256" => ("SHA-256", 32),
+                "sha1" => ("SHA-1", 20),
+                _ => return None,
+            };
+            let content = BASE64.decode(content).ok().filter(|it| it.len() == length)?;
+            Some((length, Self { algorithm, content: hex::encode(content) }))
+        };
+        let all = text.split_whitespace().filter_map(of);
+        all.max_by_key(|(length, _)| *length).map(|(_, digest)| digest)
+    }
 }
 
 /// Packages by name; a lockfile may hold several versions of one.
@@ -62,7 +110,9 @@ pub fn changed_packages(path: &str, before: Option<&str>, after: &str) -> Option
     let (mut told, mut more) = (Vec::new(), 0);
     for (name, now) in &after {
         let was = before.get(name);
-        for package in now.iter().filter(|it| was.is_none_or(|was| !was.contains(it))) {
+        for package in
+            now.iter().filter(|it| !was.is_some_and(|was| was.iter().any(|was| was.is_same(it))))
+        {
             // A look-alike is looked for among all names.
             match told.len() < MOST_TOLD {
                 true => told.push(one(name, package, was, &before)),
@@ -82,8 +132,12 @@ fn one(
     was: Option<&BTreeSet<LockedPackage>>,
     before: &LockedPackages,
 ) -> String {
-    let LockedPackage { version, source, licence, own: _ } = package;
+    let LockedPackage { version, source, licence, own: _, digest } = package;
+    let other_file = |was: &LockedPackage| {
+        was.version == *version && was.source == *source && was.digest != *digest
+    };
     let mut line = match was.and_then(|was| was.iter().next()) {
+        Some(was) if other_file(was) => format!("replaces the file of {name} {version} by another"),
         Some(was) if was.version == *version => format!("replaces {name} {version}"),
         Some(was) => format!("replaces {name} {} by {version}", was.version),
         None => format!("adds {name} {version}"),
@@ -169,7 +223,9 @@ fn of_toml(text: &str, own: bool) -> Option<LockedPackages> {
         };
         let source = if USUAL.contains(&&*source) { String::new() } else { source };
         let version = text("version").unwrap_or_default().to_owned();
-        let package = LockedPackage { version, source, own, ..Default::default() };
+        // Cargo's packages have one file each, those of Python have many.
+        let digest = text("checksum").and_then(LockedDigest::of_hex);
+        let package = LockedPackage { version, source, own, digest, ..Default::default() };
         insert(&mut found, text("name")?, package);
     }
     Some(found)
@@ -185,20 +241,21 @@ fn of_npm(text: &str) -> Option<LockedPackages> {
         #[serde(default)]
         version: String,
         #[serde(default)]
+        integrity: OneOf,
+        #[serde(default)]
         resolved: OneOf,
         #[serde(default)]
         license: OneOf,
     }
     let all: NpmLock = serde_json::from_str(text).ok()?;
     let mut found = BTreeMap::new();
-    for (path, NpmPackage { version, resolved, license }) in all.packages {
+    for (path, NpmPackage { version, integrity, resolved, license }) in all.packages {
         let Some((_, name)) = path.rsplit_once("node_modules/") else { continue };
         let source = resolved.text();
         let is_usual = source.starts_with("https://registry.npmjs.org/");
         let source = if is_usual { String::new() } else { source };
-        let package =
-            LockedPackage { version, source, licence: license.text(), ..Default::default() };
-        insert(&mut found, name, package);
+        let (licence, digest) = (license.text(), LockedDigest::of_integrity(&integrity.text()));
+        insert(&mut found, name, LockedPackage { version, source, licence, own: false, digest });
     }
     Some(found)
 }
@@ -258,7 +315,8 @@ fn of_pnpm(text: &str) -> Option<LockedPackages> {
     text.contains("lockfileVersion").then_some(())?;
     let mut found = BTreeMap::new();
     let lines = text.lines().skip_while(|line| *line != "packages:").skip(1);
-    for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {
+    let mut lines = lines.take_while(|line| line.is_empty() || line.starts_with(' ')).peekable();
+    while let Some(line) = lines.next() {
         let Some(key) = line.strip_prefix("  ").filter(|key| !key.starts_with(' ')) else {
             continue;
         };
@@ -272,7 +330,11 @@ fn of_pnpm(text: &str) -> Option<LockedPackages> {
         });
         let Some((name, version)) = split else { continue };
         let version = version[1..].to_owned();
-        insert(&mut found, name, LockedPackage { version, ..Default::default() });
+        let resolution = lines.peek().and_then(|line| line.split_once("integrity: "));
+        let digest = resolution.and_then(|(_, rest)| {
+            LockedDigest::of_integrity(rest.split([',', '}']).next().unwrap_or_default())
+        });
+        insert(&mut found, name, LockedPackage { version, digest, ..Default::default() });
     }
     Some(found)
 }
@@ -295,6 +357,7 @@ fn of_yarn(text: &str) -> Option<LockedPackages> {
             let value = value.trim_matches('"');
             match key.trim_end_matches(':') {
                 "version" => value.clone_into(&mut package.version),
+                "integrity" => package.digest = LockedDigest::of_integrity(value),
                 "resolved" if !USUAL.iter().any(|usual| value.starts_with(usual)) => {
                     value.clone_into(&mut package.source);
                 }
@@ -405,6 +468,34 @@ mod tests {
         ] {
             let told = changed_packages(path, None, text).unwrap();
             assert_eq!(told, [format!("adds @s/b 2.0.0{licence}")], "{path} {text}");
+        }
+    }
+
+    #[test]
+    fn another_file_of_the_same_version_is_told_and_a_digest_that_is_new_is_not() {
+        let cargo = |checksum: &str| {
+            format!("[[package]]\nname = \"itoa\"\nversion = \"1\"\nsource = \"x\"\n{checksum}")
+        };
+        let sum = |digit: &str| cargo(&format!("checksum = \"{}\"\n", digit.repeat(64)));
+        assert_eq!(
+            told("Cargo.lock", &sum("a"), &sum("b")),
+            ["replaces the file of itoa 1 by another from x"]
+        );
+        assert!(told("Cargo.lock", &cargo(""), &sum("b")).is_empty());
+        let sha512 = format!("sha512-{}==", "A".repeat(86));
+        let npm = format!(
+            r#"{{"packages": {{"node_modules/a": {{"version": "1", "integrity": "{sha512}"}}}}}}"#
+        );
+        let pnpm = format!(
+            "lockfileVersion: '9.0'\npackages:\n\n  a@1:\n    resolution: {{integrity: {sha512}}}\n"
+        );
+        let yarn = format!("a@1:\n  version \"1\"\n  integrity {sha512}\n");
+        for (path, text) in
+            [("package-lock.json", npm), ("pnpm-lock.yaml", pnpm), ("yarn.lock", yarn)]
+        {
+            let all = locked_packages(path, &text).unwrap();
+            let digest = all["a"].first().unwrap().digest.clone().unwrap();
+            assert_eq!(digest, LockedDigest { algorithm: "SHA-512", content: "0".repeat(128) });
         }
     }
 

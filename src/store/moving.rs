@@ -9,7 +9,7 @@ use std::path::Path;
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, QueryBuilder, Row};
 
 use super::postgres::{self, storable};
@@ -177,12 +177,35 @@ pub async fn move_all(file: &Path, address: &str) -> Result<MovedRows, StoreErro
     Ok(moved)
 }
 
+/// Nothing is made in a file that is no database of Gander's.
+async fn is_ours(file: &Path) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let look = async {
+        let mut connection = options.connect().await?;
+        let ours = "SELECT count(*) FROM sqlite_schema
+                    WHERE type = 'table' AND name IN ('_sqlx_migrations', 'deliveries', 'work')";
+        let found: i64 = sqlx::query_scalar(ours).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(found)
+    };
+    match look.await {
+        Ok(3) => Ok(()),
+        Ok(_) => {
+            let text = format!("{} is no database of Gander's: nothing was moved", file.display());
+            Err(StoreError::Unsuitable(text))
+        }
+        // Who opens it for good says better what is wrong with it.
+        Err(_) => Ok(()),
+    }
+}
+
 /// The file, up to date, and nobody else's until the connection ends.
 async fn source(file: &Path) -> Result<SqliteConnection, StoreError> {
     if !file.is_file() {
         let text = format!("there is no file {}", file.display());
         return Err(StoreError::Unsuitable(text));
     }
+    is_ours(file).await?;
     Sqlite::open(file).await?.close().await?;
     let mut from = sqlite::options(file).connect().await.map_err(sqlite::failed)?;
     let in_use = || {

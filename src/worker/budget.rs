@@ -74,7 +74,8 @@ pub(in crate::worker) async fn may_come_back(
     Ok(held > 0 && spent.saturating_sub(Money::from_micros(held)) + budget <= limit)
 }
 
-fn holds_its_budget(job: &Job) -> bool {
+/// Whether it is being worked on, so that it may still cost all that it may.
+pub(in crate::worker) fn holds_its_budget(job: &Job) -> bool {
     match job.stage {
         JobStage::Planning { .. }
         | JobStage::Fixing { .. }

@@ -65,7 +65,7 @@ pub struct Worker {
     /// The same: to be under way at all. More of them, since most of the time of a step that asks a
     /// model is spent waiting for its replies.
     places: Arc<Semaphore>,
-    /// Counts the looks at the queue, and the heartbeats of what is under way.
+    /// Counts the looks at the queue, and the heartbeats of what is under way, answered or refused.
     pulse: watch::Sender<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Worker {
         Self { ctx, slots, places, pulse: watch::Sender::new(0) }
     }
 
-    /// A number that grows as long as the worker works and its queue can be used.
+    /// A number that grows as long as the worker goes round, whatever its queue answers.
     pub fn pulse(&self) -> watch::Receiver<u64> {
         self.pulse.subscribe()
     }
@@ -186,11 +186,12 @@ impl Worker {
         let both = place.zip(slot);
         let now = self.ctx.clock.steady();
         let claim = match both {
-            Some(_) => self.ctx.store.claim(now).await?,
-            None => self.ctx.store.claim_unslotted(now).await?,
+            Some(_) => self.ctx.store.claim(now).await,
+            None => self.ctx.store.claim_unslotted(now).await,
         };
+        // A queue that says no is no reason to be started again: that would end what is at hand.
         self.pulse.send_modify(|beats| *beats += 1);
-        let Some(claim) = claim else { return Ok(false) };
+        let Some(claim) = claim? else { return Ok(false) };
         let (_place, slot) = both.filter(|_| claim.task.takes_slot()).unzip();
         let slot = slot.map_or_else(HeldSlot::default, |slot| {
             HeldSlot::new(Arc::clone(&self.slots), slot, Arc::clone(&self.ctx.wake))
@@ -233,10 +234,12 @@ impl Worker {
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.
     async fn still_ours(&self, claim: &Claim) -> bool {
-        match self.ctx.store.heartbeat(&claim.lease, self.ctx.clock.steady()).await {
+        let prolonged = self.ctx.store.heartbeat(&claim.lease, self.ctx.clock.steady()).await;
+        self.pulse.send_modify(|beats| *beats += 1);
+        match prolonged {
             Err(StoreError::LeaseLost) => return false,
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
-            Ok(()) => self.pulse.send_modify(|beats| *beats += 1),
+            Ok(()) => {}
         }
         match &claim.task {
             Task::Step { job_id, step } if step.spec().failure == OnFailure::Awaited => {

@@ -35,6 +35,11 @@ pub(in crate::store) fn options(address: &str) -> Result<PgConnectOptions, Store
     let bad = || StoreError::Unsuitable("its address cannot be read".to_owned());
     let url = Url::parse(address).map_err(|_| bad())?;
     let mut options = PgConnectOptions::from_str(address).map_err(|_| bad())?;
+    // An address of IPv6 stands in brackets in a URL, and nowhere else.
+    let bare = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if let Some(host) = bare.map(str::to_owned) {
+        options = options.host(&host);
+    }
     if url.password().is_none() {
         options = options.password("");
     }
@@ -88,10 +93,10 @@ pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), 
         })?
         .map_err(|cause| not_let_in(options, &place, cause))?;
     look_at(&mut connection, options).await?;
+    look_at_rights(&mut connection, options).await?;
     let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
     migrations::all().run(&alone).await.map_err(not_migrated)?;
     alone.close().await;
-    look_at_rights(&mut connection, options).await?;
     // Whether the server was told good-bye changes nothing.
     let _ = connection.close().await;
     Ok(())
@@ -271,5 +276,6 @@ mod tests {
             let mode = options(address).unwrap().get_ssl_mode();
             assert_eq!(format!("{mode:?}"), format!("{expected:?}"), "{address}");
         }
+        assert_eq!(options("postgres://g@[::1]:5433/gander").unwrap().get_host(), "::1");
     }
 }

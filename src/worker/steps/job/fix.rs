@@ -83,7 +83,8 @@ async fn try_beside_base(
     tell: &watch::Sender<Vec<Check>>,
 ) -> Result<Tried, WorkError> {
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number)).join("base");
-    let base = checks::without_change(input, ctx, &logs, attempt.stop);
+    // It works here while the agent waits for its model.
+    let base = ctx.slot.kept(checks::without_change(input, ctx, &logs, attempt.stop));
     tokio::pin!(base);
     let early = tokio::time::timeout(HEAD_START, &mut base).await;
     if let Ok(base) = early {

@@ -3,15 +3,15 @@
 use crate::core::budget::CostEstimate;
 use crate::core::conventions::Conventions;
 use crate::core::event::SKIP_LABEL;
-use crate::core::fault::ErrorKind;
 use crate::core::id::Timestamp;
-use crate::core::job::{Base, Declined, Job, JobFact, Kind, Prepared, Reverted};
+use crate::core::job::{Base, Declined, Job, JobFact, JobStage, JobStep, Kind, Prepared, Reverted};
 use crate::core::other_work::{OtherWork, closes};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::{LimitRules, RULES_PATH, Rules};
+use crate::core::task::Task;
 use crate::forge::{BranchHead, RecentHistory};
-use crate::store::Stored;
-use crate::worker::budget::{day_budget, job_budget, may_come_back};
+use crate::store::{LONGEST_PAUSE_SECONDS, Stored};
+use crate::worker::budget::{day_budget, holds_its_budget, job_budget, may_come_back};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::revert;
 use crate::worker::steps::job::{ordered_by, permission_lost};
@@ -25,8 +25,15 @@ const LOOKED_BACK: i64 = 90 * 24 * 60 * 60 * 1000;
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<TaskOutcome, WorkError> {
     Ok(match prepared(ctx, job).await? {
-        Ok((fact, patch)) => {
-            let (id, fact) = (job.id.clone(), Box::new(fact));
+        Ok(Preparation::Waits { seconds }) => {
+            // Anew, and no further try of this one: waiting for others is no failure.
+            let task = Task::Step { job_id: job.id.clone(), step: JobStep::Prepare };
+            let due = ctx.clock.steady().plus_seconds(seconds);
+            ctx.store.enqueue(&task, due).await?;
+            TaskOutcome::Done
+        }
+        Ok(Preparation::Done(fact, patch)) => {
+            let id = job.id.clone();
             TaskOutcome::Learnt(Box::new(Learnt::OfJob { id, fact, patch }))
         }
         Err(why) => TaskOutcome::of_job(job, JobFact::Declined(why)),
@@ -34,10 +41,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<TaskOutco
 }
 
 /// What it works with, and a change that is kept for it; or why there is nothing to be done.
-async fn prepared(
-    ctx: &Context,
-    job: &Job,
-) -> Result<Result<(JobFact, Option<KeptPatch>), Declined>, WorkError> {
+async fn prepared(ctx: &Context, job: &Job) -> Result<Result<Preparation, Declined>, WorkError> {
     let forge = &ctx.forge;
     let (issue, repository) =
         tokio::join!(forge.issue(&job.repo, job.subject), ctx.repository(&job.repo));
@@ -60,12 +64,15 @@ async fn prepared(
             return Ok(Err(Declined::BadConfig { problem: bad.to_string() }));
         }
     };
-    let declined = match permission_lost(&actor, &rules, has) {
+    let lost = permission_lost(&actor, &rules, has);
+    let limit = match lost {
         None => over_limits(ctx, job, &rules).await?,
-        lost => lost,
+        Some(lost) => Limit::Declined(lost),
     };
-    if let Some(declined) = declined {
-        return Ok(Err(declined));
+    match limit {
+        Limit::Within => {}
+        Limit::Declined(declined) => return Ok(Err(declined)),
+        Limit::Waits { seconds } => return Ok(Ok(Preparation::Waits { seconds })),
     }
     let (history, others) = history_and_others(ctx, job).await?;
     if !others.is_empty() {
@@ -105,7 +112,7 @@ async fn prepared(
     let since = Timestamp(ctx.clock.now().0 - LOOKED_BACK);
     let estimate = CostEstimate::of(ctx.store.past_costs(job.repo.repo_id, since).await?);
     let prepared = Prepared { base, rules, budget, estimate, others_pull, reverts, conventions };
-    Ok(Ok((JobFact::Prepared(prepared), patch)))
+    Ok(Ok(Preparation::Done(Box::new(JobFact::Prepared(prepared)), patch)))
 }
 
 /// The merged pull request that it takes back.
@@ -185,62 +192,78 @@ async fn conventions_of(
     conventions::of_repository(ctx, job, &commit, history).await.map(Some)
 }
 
-/// How long a job waits for those before it, in seconds.
-const PAUSE: u64 = 60;
+/// How long a job waits for each that goes before it, in seconds: a look costs requests.
+const PAUSE: i64 = 60;
 
-async fn over_limits(
-    ctx: &Context,
-    job: &Job,
-    rules: &Rules,
-) -> Result<Option<Declined>, WorkError> {
+/// What the limits say to one more job.
+enum Limit {
+    Within,
+    Declined(Declined),
+    /// They may say otherwise when others are over, whom it waits for.
+    Waits {
+        seconds: i64,
+    },
+}
+
+/// What comes of preparing a job.
+enum Preparation {
+    Done(Box<JobFact>, Option<KeptPatch>),
+    Waits { seconds: i64 },
+}
+
+async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Limit, WorkError> {
     let writes = job.order.model.as_ref().or(rules.agent.model.as_ref());
     for model in writes.into_iter().chain(&rules.judge.model) {
         let allowed = ctx.models.iter().map(|model| model.name().to_owned());
         let allowed: Vec<String> = allowed.collect();
         if !allowed.contains(model) {
-            return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
+            let model = model.clone();
+            return Ok(Limit::Declined(Declined::ModelNotAllowed { model, allowed }));
         }
     }
     if job.order.on_pull {
-        return day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await;
+        let declined = day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await?;
+        return Ok(declined.map_or(Limit::Within, Limit::Declined));
     }
     let open = ctx.store.open_jobs(Some(job.repo.repo_id)).await?;
     let under_way = ctx.store.jobs_under_way(job.repo.repo_id).await?;
-    let theirs = |it: &&Stored<Job>| it.machine.order.by_id == job.order.by_id;
-    // Each that began before may still open one.
-    let before = under_way.iter().take_while(|it| it.machine.id != job.id);
-    let before: Vec<_> = before.filter(|it| it.machine.stage.is_ours()).collect();
+    let place = under_way.iter().position(|it| it.machine.id == job.id);
+    let opens = |(at, it): &(usize, &Stored<Job>)| {
+        let before = place.is_none_or(|place| *at < place);
+        let prepares = it.machine.stage == JobStage::Preparing && before;
+        !it.machine.order.on_pull && (prepares || holds_its_budget(&it.machine))
+    };
+    // Each of those may still open one; what is held back is opened without another look.
+    let may_open: Vec<_> = under_way.iter().enumerate().filter(opens).map(|(_, it)| it).collect();
+    let held = |it: &&Stored<Job>| matches!(it.machine.stage, JobStage::Holding { .. });
+    let open: Vec<_> = open.iter().chain(under_way.iter().filter(held)).collect();
+    let theirs = |all: &[&Stored<Job>]| {
+        let by = job.order.by_id;
+        all.iter().filter(|it| it.machine.order.by_id == by).count()
+    };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let pulls = (count(open.len()), count(before.len()));
-    let of_theirs = before.into_iter().filter(theirs).count();
-    let of_theirs = (count(open.iter().filter(theirs).count()), count(of_theirs));
     let LimitRules { open_pulls, open_per_reviewer, .. } = rules.limits;
-    if pulls.0 >= open_pulls {
-        return Ok(Some(Declined::TooManyOpenPulls { open: pulls.0, limit: open_pulls }));
+    let (all, of_theirs) = (count(open.len()), count(theirs(&open)));
+    if all >= open_pulls {
+        return Ok(Limit::Declined(Declined::TooManyOpenPulls { open: all, limit: open_pulls }));
     }
-    if of_theirs.0 >= open_per_reviewer {
+    if of_theirs >= open_per_reviewer {
         let (login, limit) = (job.order.login.clone(), open_per_reviewer);
-        return Ok(Some(Declined::TooManyForReviewer { open: of_theirs.0, limit, login }));
+        return Ok(Limit::Declined(Declined::TooManyForReviewer { open: of_theirs, limit, login }));
     }
-    if [(pulls, open_pulls), (of_theirs, open_per_reviewer)]
-        .iter()
-        .any(|((open, before), limit)| open.saturating_add(*before) >= *limit)
+    let pause = PAUSE.saturating_mul(may_open.len().max(1).try_into().unwrap_or(PAUSE));
+    let wait = Limit::Waits { seconds: pause.min(LONGEST_PAUSE_SECONDS) };
+    if all + count(may_open.len()) >= open_pulls
+        || of_theirs + count(theirs(&may_open)) >= open_per_reviewer
     {
-        return Err(wait_for_others(
-            "jobs before it may open as many pull requests as there may be",
-        ));
+        return Ok(wait);
     }
     let budget = job_budget(ctx, job, rules);
     let declined = day_budget(ctx, job, rules, budget).await?;
     if let Some(Declined::DayBudget { of, limit }) = declined
         && may_come_back(ctx, job, &under_way, (of, limit), budget).await?
     {
-        return Err(wait_for_others("jobs under way hold what is left of the day's money"));
+        return Ok(wait);
     }
-    Ok(declined)
-}
-
-fn wait_for_others(why: &str) -> WorkError {
-    let kind = ErrorKind::Retry { after_seconds: Some(PAUSE) };
-    WorkError { kind, text: why.to_owned() }
+    Ok(declined.map_or(Limit::Within, Limit::Declined))
 }
