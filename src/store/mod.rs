@@ -24,6 +24,7 @@ mod moving;
 mod postgres;
 mod rows;
 mod sqlite;
+mod steps;
 
 pub use memory::Memory;
 pub use moving::{MovedRows, move_all};

@@ -2,10 +2,9 @@
 //!
 //! Invariants: as for SQLite, a step that was ever released does not change any more.
 
-use std::borrow::Cow;
+use sqlx::migrate::Migrator;
 
-use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
 const STEPS: [(&str, &str); 1] =
@@ -13,15 +12,13 @@ const STEPS: [(&str, &str); 1] =
 
 /// All of them, in order.
 pub(super) fn all() -> Migrator {
-    let step = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
-        let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
-        Migration::new(version, Cow::Borrowed(name), kind, sql, false)
-    };
-    Migrator::with_migrations((1..).zip(STEPS).map(step).collect())
+    migrator(&STEPS)
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::migrate::Migration;
+
     use super::*;
 
     #[test]
@@ -35,5 +32,13 @@ mod tests {
         let listed: Vec<String> =
             all().iter().map(|it| name(it).replace(' ', "_") + ".sql").collect();
         assert_eq!(listed, files);
+    }
+
+    /// The digests of what was released.
+    #[test]
+    fn a_step_that_was_released_is_what_it_was() {
+        let digests: Vec<String> =
+            all().iter().map(|step| hex::encode(&step.checksum)[..16].to_owned()).collect();
+        assert_eq!(digests, ["78bf7775385a8098"]);
     }
 }

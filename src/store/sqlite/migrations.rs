@@ -5,10 +5,9 @@
 //!
 //! They are listed here because SQLx's own macro for this builds SQLite a second time.
 
-use std::borrow::Cow;
+use sqlx::migrate::Migrator;
 
-use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
 const STEPS: [(&str, &str); 9] = [
@@ -28,15 +27,13 @@ const STEPS: [(&str, &str); 9] = [
 
 /// All of them, in order.
 pub(in crate::store) fn all() -> Migrator {
-    let step = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
-        let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
-        Migration::new(version, Cow::Borrowed(name), kind, sql, false)
-    };
-    Migrator::with_migrations((1..).zip(STEPS).map(step).collect())
+    migrator(&STEPS)
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::migrate::Migration;
+
     use super::*;
 
     #[test]

@@ -87,7 +87,15 @@ async fn judged_run(
         None => {
             let how = run.conclusion.as_deref().unwrap_or("no conclusion");
             let mut why = format!("The release run ended with {how}, and {tag} is not out.");
-            for job in forge.failed_jobs(&release.repo, run.id).await? {
+            let failed = match forge.failed_jobs(&release.repo, run.id).await {
+                // That it failed is told in any case.
+                Err(error) if !matches!(error.kind(), ErrorKind::Retry { .. }) => {
+                    tracing::warn!(%error, "why a release run failed was not to be had");
+                    Vec::new()
+                }
+                failed => failed?,
+            };
+            for job in failed {
                 let _ = write!(why, "\n\n{} failed", job.name);
                 let said = job.errors.iter().take(MOST_ERRORS);
                 for error in said {
