@@ -254,7 +254,8 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             });
             stuck.then_some(NEEDS_HUMAN_LABEL)
         }
-        JobStage::Queued | JobStage::Merging { .. } => None,
+        // Preparing takes seconds: a label for that would cost two changes.
+        JobStage::Queued | JobStage::Preparing | JobStage::Merging { .. } => None,
         JobStage::Done(
             JobEnding::GaveUp { .. }
             | JobEnding::OutOfBudget { .. }
@@ -263,8 +264,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             | JobEnding::Failed { .. },
         ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
-        JobStage::Preparing
-        | JobStage::Planning { .. }
+        JobStage::Planning { .. }
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
         | JobStage::Judging { .. }

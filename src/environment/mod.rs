@@ -8,6 +8,7 @@
 //! or of a package runs while there is a way out; what is kept is whole, or not there.
 
 mod cargo;
+mod go;
 mod node;
 mod own_writes;
 mod planned;
@@ -55,13 +56,19 @@ const LONGEST_LIST: u64 = 64 << 10;
 const TOLD: usize = 1_000;
 
 /// The registries that are spoken to, where the operator names none.
-pub const REGISTRIES: [&str; 6] = [
+///
+/// Go's mirror sends whoever asks for larger archives on to where it keeps them, which is the last
+/// (golang/go#52908).
+pub const REGISTRIES: [&str; 9] = [
     "index.crates.io",
     "static.crates.io",
     "github.com",
     "registry.npmjs.org",
     "pypi.org",
     "files.pythonhosted.org",
+    "proxy.golang.org",
+    "sum.golang.org",
+    "storage.googleapis.com",
 ];
 
 /// Gives the content of one file of a commit, if it is text of a sensible size. It may block.
@@ -224,6 +231,7 @@ pub enum EnvironmentError {
 pub fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     cargo::MANIFESTS.contains(&name)
+        || go::MANIFESTS.contains(&name)
         || node::is_manifest(name)
         || python::is_manifest(path)
         || toolchains::FILES.contains(&path)

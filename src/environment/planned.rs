@@ -10,7 +10,7 @@ use super::store::{KeptEnvironment, MadeBy};
 use super::toolchains::{self, ChosenToolchains};
 use super::{
     CommitFiles, Environment, EnvironmentError, Environments, FetchPlan, ReadFile, blocking, cargo,
-    node, python,
+    go, node, python,
 };
 use crate::core::path::RepoPath;
 
@@ -84,7 +84,12 @@ fn plans(
         (!is_too_much()).then_some(text)
     };
     let of_python = python::plan(&paths, &bounded, python_asked_in);
-    let plans = [cargo::plan(&paths, &bounded), node::plan(&paths, &bounded)?, of_python?];
+    let plans = [
+        cargo::plan(&paths, &bounded),
+        go::plan(&paths, &bounded),
+        node::plan(&paths, &bounded)?,
+        of_python?,
+    ];
     if is_too_much() {
         return Err(format!(
             "the packages of this commit could not be worked out: its manifests and lockfiles \

@@ -33,23 +33,21 @@ pub struct NewPull<'a> {
 }
 
 impl Forge {
-    /// Stores the tree of `parent` with these files changed. The same change gives the same name.
+    /// Stores the tree `base` with these files changed. The same change gives the same name.
     /// `before` is what looked like secrets in them as they were.
     pub async fn create_tree(
         &self,
         repo: &RepoRef,
-        parent: &Sha,
+        base: &Sha,
         files: &[FileWrite<'_>],
         before: &SecretsBefore,
     ) -> Result<Sha, ForgeError> {
         let doing = "storing the changed files";
-        let path = format!("{}/git/commits/{parent}", repo_path(repo));
-        let parent: payload::GitCommit = self.get(repo, Scope::Push, path, doing).await?;
         let mut entries = Vec::with_capacity(files.len());
         for file in files {
             entries.push(self.tree_entry(repo, file, before).await?);
         }
-        let body = json!({"base_tree": parent.tree.sha, "tree": entries});
+        let body = json!({"base_tree": base, "tree": entries});
         let path = format!("{}/git/trees", repo_path(repo));
         self.store_object(repo, path, body, before, doing).await
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment};
 use crate::core::github::RepoRef;
-use crate::core::id::{CheckRunId, CommentId, Number, Sha};
+use crate::core::id::{CommentId, Number, Sha};
 
 /// What a check run shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,20 @@ pub struct CheckRunText {
     pub summary: String,
     /// `success`, `failure` or `neutral`.
     pub conclusion: &'static str,
+}
+
+impl CheckRunText {
+    /// Whether a check run shows this already: writing it again would cost a change.
+    fn stands_in(&self, there: &payload::CheckRun) -> bool {
+        let says =
+            |text: Option<&str>, wanted: &str| text.map(str::trim_end) == Some(wanted.trim_end());
+        there.output.as_ref().is_some_and(|output| {
+            there.status.as_deref() == Some("completed")
+                && there.conclusion.as_deref() == Some(self.conclusion)
+                && says(output.title.as_deref(), &self.title)
+                && says(output.summary.as_deref(), &self.summary)
+        })
+    }
 }
 
 impl Forge {
@@ -151,7 +165,8 @@ impl Forge {
             "output": {"title": text.title, "summary": text.summary},
         });
         let (method, path) = match self.find_check_run(repo, head, text).await? {
-            Some(id) => (Method::PATCH, format!("{}/check-runs/{id}", repo_path(repo))),
+            Some(there) if text.stands_in(&there) => return Ok(()),
+            Some(there) => (Method::PATCH, format!("{}/check-runs/{}", repo_path(repo), there.id)),
             None => {
                 body["head_sha"] = json!(head);
                 (Method::POST, format!("{}/check-runs", repo_path(repo)))
@@ -165,7 +180,7 @@ impl Forge {
         repo: &RepoRef,
         head: &Sha,
         text: &CheckRunText,
-    ) -> Result<Option<CheckRunId>, ForgeError> {
+    ) -> Result<Option<payload::CheckRun>, ForgeError> {
         let path = format!(
             "{}/commits/{head}/check-runs?check_name={}&filter=all&per_page=100",
             repo_path(repo),
@@ -174,6 +189,6 @@ impl Forge {
         let found: payload::CheckRuns =
             self.get(repo, Scope::Talk, path, "looking for our check run").await?;
         let ours = |run: &payload::CheckRun| run.external_id.as_deref() == Some(&text.external_id);
-        Ok(found.check_runs.into_iter().find(ours).map(|run| run.id))
+        Ok(found.check_runs.into_iter().find(ours))
     }
 }

@@ -81,13 +81,21 @@ pub enum Published {
     },
 }
 
-/// Branch, commit and pull request of a job. `before` is what looked like secrets in the files that
-/// it changes.
+/// What is known of the files that a change builds on.
+#[derive(Debug)]
+pub struct PatchedBase {
+    /// The name of the tree.
+    pub tree: Sha,
+    /// What looked like secrets in the files that the change is about.
+    pub secrets: SecretsBefore,
+}
+
+/// Branch, commit and pull request of a job.
 pub async fn pull_request(
     forge: &Forge,
     job: &Job,
     verified: &VerifiedPatch,
-    before: &SecretsBefore,
+    before: &PatchedBase,
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let base = job.base().filter(|base| base.sha == *verified.base());
@@ -140,11 +148,11 @@ async fn onto_others(
     job: &Job,
     base: &Base,
     branch: &Branch,
-    (verified, before): (&VerifiedPatch, &SecretsBefore),
+    (verified, before): (&VerifiedPatch, &PatchedBase),
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
+    let tree = forge.create_tree(&job.repo, &before.tree, &files, &before.secrets).await?;
     let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
     let message = report::others_commit_message(job, setting, trailers);
     let head = match commit_onto(forge, job, branch, (&[&base.sha], &tree), &message).await? {
@@ -162,11 +170,11 @@ async fn next_commit(
     job: &Job,
     base: &Base,
     pull: &PullRef,
-    (verified, before): (&VerifiedPatch, &SecretsBefore),
+    (verified, before): (&VerifiedPatch, &PatchedBase),
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
+    let tree = forge.create_tree(&job.repo, &before.tree, &files, &before.secrets).await?;
     // A merge of the base stands on the branch's head and on the base.
     let parents = match job.update() {
         Some(update) => vec![&update.head, &base.sha],
@@ -289,17 +297,15 @@ async fn commit_on_branch(
     forge: &Forge,
     job: &Job,
     base: &Base,
-    (patch, before): (&Patch, &SecretsBefore),
+    (patch, before): (&Patch, &PatchedBase),
     setting: &ReportContext,
 ) -> Result<Sha, PublishError> {
     let branch = job.branch();
     let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
     let message = report::commit_message(job, setting, trailers);
     let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
-    if let Some(head) = published_before(forge, job, base, &tree).await? {
-        return Ok(head);
-    }
+    let tree = forge.create_tree(&job.repo, &before.tree, &files, &before.secrets).await?;
+    // Whether an earlier try made the branch is asked only where there is one.
     let commit = forge.create_commit(&job.repo, &[&base.sha], &tree, &message).await?;
     match forge.create_branch(&job.repo, &branch, &commit).await {
         Ok(()) => Ok(commit),

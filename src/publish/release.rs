@@ -5,12 +5,11 @@
 //! only from a commit that is ours as it stands, which its last line proves by naming its tree;
 //! what people put on the branch is reported and left alone.
 
-use super::PublishError;
 use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
+use super::{PatchedBase, PublishError};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::leak::SecretsBefore;
 use crate::core::release::{Release, ReleaseStage, VersionPlan};
 use crate::core::report::{ReportContext, marker, release as words};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
@@ -23,8 +22,8 @@ const MOST_TOLD: usize = 100;
 pub struct PlannedFiles {
     /// Path, whether it is executable, and the whole of it as it will be.
     pub files: Vec<(String, bool, Vec<u8>)>,
-    /// What looked like secrets in them as they were.
-    pub before: SecretsBefore,
+    /// What they build on.
+    pub base: PatchedBase,
 }
 
 /// What stands on GitHub after proposing.
@@ -98,7 +97,7 @@ async fn commit_on_branch(
             content: Some(content),
         })
         .collect();
-    let tree = forge.create_tree(repo, &plan.base, &writes, &files.before).await?;
+    let tree = forge.create_tree(repo, &files.base.tree, &writes, &files.base.secrets).await?;
     let message = words::commit_message(release, plan, &tree, setting);
     let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => head,

@@ -492,6 +492,9 @@ impl State {
         for task in &commit.tasks {
             self.enqueue(task.clone(), now);
         }
+        for (task, seconds) in &commit.later {
+            self.enqueue(task.clone(), now.plus_seconds(*seconds));
+        }
         self.ledger.extend(commit.ledger.iter().map(|entry| (now, entry.clone())));
         self.patches.extend(commit.patch.clone());
         self.checks.extend(commit.check.clone());

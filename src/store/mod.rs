@@ -243,6 +243,9 @@ pub struct Commit {
     pub release: Option<Write<Release>>,
     /// What to do next, in this order.
     pub tasks: Vec<Task>,
+    /// What can wait for so many seconds. One of a kind that is brought up to date by the last of
+    /// several is done once, and at once as soon as one of them cannot wait.
+    pub later: Vec<(Task, i64)>,
     /// Money reserved (positive) or given back (negative).
     pub ledger: Vec<LedgerEntry>,
     /// A patch to keep.

@@ -14,6 +14,8 @@ use crate::core::release::{self, Release};
 use crate::core::task::Task;
 use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};
 
+/// A stage that is over sooner is not shown: GitHub counts changes, and people wait for others.
+const SHOWN_AFTER_SECONDS: i64 = 10;
 /// A job that changes while its fact is written is read again; this often at most.
 const MOST_CONFLICTS: u32 = 20;
 
@@ -39,6 +41,8 @@ pub(super) enum Learnt {
 pub(super) trait Persisted: Machine {
     /// The task that a step becomes.
     fn task(&self, step: Self::Step) -> Task;
+    /// For how many seconds it can wait, as something that spares it may follow.
+    fn can_wait(&self, step: &Self::Step) -> Option<i64>;
     /// The line for its log.
     fn line(fact: &Self::Fact, after: &Self) -> String;
     /// Money that moved.
@@ -84,6 +88,7 @@ impl TaskOutcome {
             (Self::Ready(mut first), Self::Ready(then)) => {
                 let then = *then;
                 first.tasks.extend(then.tasks);
+                first.later.extend(then.later);
                 first.once = first.once.or(then.once);
                 first.job = first.job.or(then.job);
                 first.release = first.release.or(then.release);
@@ -197,9 +202,15 @@ fn tell(commit: &Commit) {
 pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Option<Commit> {
     let before = &stored.machine;
     let (after, steps) = before.advance(fact)?;
-    let tasks = steps.into_iter().map(|step| after.task(step)).collect();
+    let (mut tasks, mut later) = (Vec::new(), Vec::new());
+    for step in steps {
+        match after.can_wait(&step) {
+            Some(seconds) => later.push((after.task(step), seconds)),
+            None => tasks.push(after.task(step)),
+        }
+    }
     let (log, ledger) = (M::line(fact, &after), M::money(before, &after));
-    Some(Commit { log: Some(log), ledger, tasks, ..after.written(stored.version) })
+    Some(Commit { log: Some(log), ledger, tasks, later, ..after.written(stored.version) })
 }
 
 impl Persisted for Job {
@@ -208,6 +219,11 @@ impl Persisted for Job {
             return Task::NextOn { repo_id: self.repo.repo_id, number: self.subject };
         }
         Task::Step { job_id: self.id.clone(), step }
+    }
+
+    fn can_wait(&self, step: &job::JobStep) -> Option<i64> {
+        let passes = *step == job::JobStep::Show && self.stage.may_pass_unseen();
+        passes.then_some(SHOWN_AFTER_SECONDS)
     }
 
     fn line(fact: &job::JobFact, after: &Self) -> String {
@@ -229,6 +245,10 @@ impl Persisted for Release {
             return Task::NextRelease { repo_id: self.repo.repo_id, base: self.base.clone() };
         }
         Task::Release { release_id: self.id.clone(), step }
+    }
+
+    fn can_wait(&self, _: &release::ReleaseStep) -> Option<i64> {
+        None
     }
 
     fn line(fact: &release::ReleaseFact, after: &Self) -> String {

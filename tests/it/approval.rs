@@ -33,12 +33,11 @@ async fn an_approving_review_of_the_head_merges_it() {
     let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
     assert_snapshot!(since, @"
     acme reviewed #2: approved
-    gander[bot] edited a comment on #1: **Merging** `79de9957d068`
     gander[bot] merged #2 into main
     gander[bot] closed #1
     gander[bot] pushed 1 commit to main
-    gander[bot] deleted branch gander/1-vfuxini2iztf
     gander[bot] edited a comment on #1: **Merged**, approved by acme
+    gander[bot] deleted branch gander/1-vfuxini2iztf
     ");
     assert_eq!(w.issue(issue).state, "closed");
     assert_eq!(w.our_branches(), [] as [&str; 0]);
@@ -390,9 +389,9 @@ async fn the_skip_label_stops_an_approved_merge_and_rounds_until_it_is_taken_off
 
 #[tokio::test]
 async fn a_cancel_that_comes_while_it_is_merged_is_told_so() {
-    let (w, _, pull) = in_review().await;
+    let (w, issue, pull) = in_review().await;
     w.owner().reviews(REPO, pull, Verdict::Approves, "").unwrap();
-    w.until("it is being merged", |w| w.timeline().contains("**Merging**")).await;
+    w.until_stage(issue, |stage| stage.merging().is_some()).await;
     w.maintainer().comments(REPO, pull, "/gander cancel").unwrap();
     let fault = w.emulator.plan(Fault::on("PUT", "/repos/*/*/pulls/*/merge").answers(502));
     w.emulator.deliver_all().await;

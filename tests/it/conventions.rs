@@ -108,7 +108,9 @@ async fn the_guides_of_the_repository_reach_the_agent_with_their_source_and_conf
     ])
     .await;
     w.model.will(good_fix());
-    w.fixed().await;
+    let issue = w.reported();
+    w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    w.settle_while(1, |w| w.minutes_pass(1)).await;
     let heard = w.model.heard();
     let task = heard.iter().find(|text| text.contains("From AGENTS.md")).unwrap();
     assert!(task.contains("Use four spaces."), "{task}");

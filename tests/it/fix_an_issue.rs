@@ -16,18 +16,12 @@ async fn a_comment_becomes_a_verified_pull_request() {
     hubot-fan opened issue #1: Count is one too low
     mona commented on #1: /gander fix
     gander[bot] reacted with eyes to a comment on #1
-    gander[bot] commented on #1: **Waiting** for its turn on this issue
-    gander[bot] edited a comment on #1: **Reading** the rules and the code
-    gander[bot] labeled #1 gander:working
-    gander[bot] edited a comment on #1: **Working** on the fix, attempt 1 of 3
-    gander[bot] edited a comment on #1: **Checking** the change
-    gander[bot] edited a comment on #1: **Opening** the pull request
+    gander[bot] commented on #1: **Reading** the rules and the code
     gander[bot] created branch gander/1-vfuxini2iztf with 1 commit
     gander[bot] opened pull request #2: fix: Count is one too low (#1) (gander/1-vfuxini2iztf into main)
     gander[bot] labeled #2 gander:ai-generated
     gander[bot] labeled #2 gander:unproven
     gander[bot] edited a comment on #1: **Ready for review**: #2
-    gander[bot] unlabeled #1 gander:working
     gander[bot] finished check Gander: success
     gander[bot] commented on #1: @mona #2 is ready for your review.
     ");
@@ -193,6 +187,39 @@ async fn every_token_is_for_one_repository_and_one_purpose_and_the_writing_one_i
         let known = exchange.path.contains("/git/") || exchange.path.ends_with("/pulls");
         assert!(known, "{} {}", exchange.method, exchange.path);
     }
+    w.ends().await;
+}
+
+/// GitHub counts what an App changes and asks, and people wait for each answer.
+#[tokio::test]
+async fn a_job_changes_github_ten_times_and_asks_it_little() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    let exchanges = w.emulator.exchanges();
+    let of_git = |it: &&Exchange| !it.path.contains("/access_tokens") && it.path != "/graphql";
+    let changes = exchanges.iter().filter(of_git).filter(|it| {
+        it.method != "GET" && !(it.method == "DELETE" && it.path == "/installation/token")
+    });
+    let changes: Vec<String> = changes
+        .map(|it| format!("{} {}", it.method, it.path.replace("/repos/acme/widgets", "")))
+        .collect();
+    assert_snapshot!(changes.join("\n"), @"
+    POST /issues/comments/3100000001/reactions
+    POST /issues/1/comments
+    POST /git/trees
+    POST /git/commits
+    POST /git/refs
+    POST /pulls
+    POST /issues/2/labels
+    PATCH /issues/comments/3100000002
+    POST /check-runs
+    POST /issues/1/comments
+    ");
+    let until_pull =
+        exchanges.iter().position(|it| it.method == "POST" && it.path.ends_with("/pulls"));
+    // Two more, the first time: who Gander is.
+    assert_eq!(until_pull.unwrap() + 1, 27);
     w.ends().await;
 }
 

@@ -2,6 +2,8 @@
 
 use insta::assert_snapshot;
 
+use gander::core::job::JobStage;
+
 use crate::world::{REPO, World, good_fix, off_by_one, run, write};
 
 const WITH_SECRETS: &str = "\
@@ -178,7 +180,7 @@ async fn a_workflow_that_came_to_the_base_meanwhile_holds_the_change_back() {
     w.model.will(good_fix());
     let issue = w.reported();
     w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
-    w.until("it is at work", |w| w.timeline().contains("**Working**")).await;
+    w.until_stage(issue, |stage| matches!(stage, JobStage::Fixing { .. })).await;
     let files = [(".github/workflows/ci.yml", Some(WITH_SECRETS))];
     w.owner().pushes(REPO, "main", "Deploy", &files).unwrap();
     w.settle().await;

@@ -39,8 +39,8 @@ async fn when_github_says_wait_nothing_is_asked_until_then() {
     });
     for (what, fault, seconds) in [
         ("403", Fault::on("POST", "**").nth(3).answers(403).with_header("retry-after", "90"), 90),
-        ("429", Fault::on("PATCH", "**").nth(2).answers(429).with_header("retry-after", "90"), 90),
-        ("429 alone", Fault::on("PATCH", "**").nth(2).answers(429), 60),
+        ("429", Fault::on("PATCH", "**").nth(1).answers(429).with_header("retry-after", "90"), 90),
+        ("429 alone", Fault::on("PATCH", "**").nth(1).answers(429), 60),
         ("secondary", Fault::on("PATCH", "**").nth(1).answers(403).with_body(secondary), 60),
     ] {
         let w = world().await;

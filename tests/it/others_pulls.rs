@@ -55,17 +55,10 @@ async fn a_red_pull_request_of_somebody_gets_one_commit_on_its_branch() {
     assert_snapshot!(since, @"
     mona commented on #1: /gander fix print the number alone
     gander[bot] reacted with eyes to a comment on #1
-    gander[bot] commented on #1: **Waiting** for its turn on this issue
-    gander[bot] edited a comment on #1: **Reading** the rules and the code
-    gander[bot] labeled #1 gander:working
-    gander[bot] edited a comment on #1: **Working** on the fix, attempt 1 of 3
-    gander[bot] edited a comment on #1: **Checking** the change
-    gander[bot] edited a comment on #1: **Pushing** the change
+    gander[bot] commented on #1: **Reading** the rules and the code
     gander[bot] pushed 1 commit to theirs
     gander[bot] edited a comment on #1: **Pushed** `9125422cf046`
-    gander[bot] unlabeled #1 gander:working
     gander[bot] commented on #1: @mona Pushed `9125422cf046`
-
     ");
     assert_snapshot!(w.last_words(number), @"
     @mona Pushed `9125422cf046`

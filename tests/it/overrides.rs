@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::program::Local;
 use crate::second_look::{ONE_ATTEMPT, one_edit};
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, visible, write};
+use gander::core::job::JobStage;
 use gander::model::ScriptedTurn;
 
 const TEST: &str = "import pytest\n\n\ndef test_print():\n    assert prints() == 1\n";
@@ -74,7 +75,7 @@ async fn a_change_that_skips_a_test_is_sent_back_refused_and_let_through_for_a_r
     w.settle().await;
     assert_eq!(w.model.heard().len(), before);
     assert_snapshot!(visible(&w.only_pull().body), @r"
-    Approving `cd83d7541411` merges it into `main`. It does not release.
+    Approving `283633aaa0ee` merges it into `main`. It does not release.
 
     **Expected review: long**, because 2 things need a close look. Read in this order: `tests/test_print.py` +1 −0, `count.sh` +1 −1.
 
@@ -130,7 +131,7 @@ async fn a_rule_can_be_overridden_while_the_job_is_at_work() {
     w.model.will_try(vec![fix_that_skips(), vec![finish("It is right as it is.")]]);
     let issue = w.reported();
     w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
-    w.until("the first attempt is refused", |w| w.timeline().contains("attempt 2")).await;
+    w.until_stage(issue, |stage| matches!(stage, JobStage::Fixing { attempt: 2, .. })).await;
     w.owner().comments(REPO, issue, "/gander override test-skipped the printer is gone").unwrap();
     w.settle().await;
     assert!(w.only_pull().body.contains("`test-skipped` was overridden by"));
@@ -157,7 +158,7 @@ async fn an_override_holds_in_later_rounds_and_another_rule_still_stops_them() {
     w.settle().await;
     assert_snapshot!(w.last_words(pull), @"From the next check on, what `test-skipped` finds stops nothing here. `/gander retry` makes the round again that it stopped.");
     w.says(pull, "/gander retry").await;
-    assert_snapshot!(w.last_words(pull), @"@mona Done in `d6f0fb024dca`, and checked.");
+    assert_snapshot!(w.last_words(pull), @"@mona Done in `76c954e7dd84`, and checked.");
     w.ends().await;
 }
 

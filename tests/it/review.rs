@@ -40,18 +40,15 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     gander[bot] edited a comment on #1: **Reading** what round 2 is about
     gander[bot] labeled #1 gander:working
     gander[bot] commented on #2: **On it**: the review by acme.
-    gander[bot] edited a comment on #1: **Pushing** the change
-    gander[bot] edited a comment on #2: **On it**: the review by acme (1 thread).
     gander[bot] pushed 1 commit to gander/1-vfuxini2iztf
     gander[bot] edited #2
-    gander[bot] edited a comment on #1: **Answering** the review
-    gander[bot] edited a comment on #2: **Round 2**: the review by acme (1 thread).
-    gander[bot] finished check Gander: success
-    gander[bot] replied in a thread on #2: Done in `262c6fc3abc1`. In the model's words:
+    gander[bot] replied in a thread on #2: Done in `910693345c27`. In the model's words:
     gander[bot] resolved a thread on #2
     gander[bot] asked acme to review #2
     gander[bot] edited a comment on #1: **Ready for review**: #2
     gander[bot] unlabeled #1 gander:working
+    gander[bot] edited a comment on #2: **Round 2**: the review by acme (1 thread).
+    gander[bot] finished check Gander: success
     ");
     let head = w.only_pull().head_sha;
     assert_eq!(w.emulator.commit(REPO, &head).unwrap().parents, [first_head]);
@@ -63,7 +60,7 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     assert_snapshot!(w.comments(pull).join("\n=====\n"), @"
     **Round 2**: the review by acme (1 thread).
 
-    Done in `262c6fc3abc1`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...262c6fc3abc1)
+    Done in `910693345c27`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...910693345c27)
     ");
     assert_eq!(w.only_pull().requested_reviewers, ["acme"]);
     let body = w.only_pull().body;

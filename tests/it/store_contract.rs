@@ -111,6 +111,7 @@ macro_rules! conformance {
                 after_a_start_nothing_waits_for_a_clock_that_was_wrong
                 a_sweep_is_remembered_by_when_it_was_last_done
                 one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again
+                what_follows_and_can_wait_is_done_later_or_with_what_cannot
                 without_a_free_slot_what_needs_none_is_taken_all_the_same
                 for_slots_repositories_take_turns_and_what_has_begun_goes_first
                 a_repository_that_moved_is_known_by_its_new_name_everywhere
@@ -595,6 +596,26 @@ async fn a_sweep_is_remembered_by_when_it_was_last_done(memory: Memory) {
     assert_eq!(store.last_swept(Sweep::OldRows).await.unwrap(), Some(at(2)));
 }
 
+async fn what_follows_and_can_wait_is_done_later_or_with_what_cannot(memory: Memory) {
+    let store = memory.open().await;
+    let show = step_of(1, JobStep::Show);
+    let waiting = Commit { later: vec![(show.clone(), 10)], ..Commit::default() };
+    commit(&store, &waiting).await.unwrap();
+    assert!(store.claim(at(9)).await.unwrap().is_none());
+    let claim = take(&store, at(10)).await;
+    assert_eq!(claim.task, show);
+    finish(&store, &claim).await;
+
+    commit(&store, &waiting).await.unwrap();
+    let now = Commit { tasks: vec![show.clone()], ..Commit::default() };
+    commit(&store, &now).await.unwrap();
+    commit(&store, &waiting).await.unwrap();
+    let claim = take(&store, at(1)).await;
+    assert_eq!(claim.task, show);
+    finish(&store, &claim).await;
+    assert_eq!(store.queue_length().await.unwrap(), 0, "three times asked for, once done");
+}
+
 async fn one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again(memory: Memory) {
     let store = memory.open().await;
     let sweep = Task::Sweep(Sweep::MissedDeliveries);
@@ -1032,7 +1053,7 @@ fn full_commit() -> Commit {
         patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),
         check: Some(check_result("lint", 0)),
         log: Some("asked".into()),
-        release: None,
+        ..Commit::default()
     }
 }
 

@@ -68,23 +68,21 @@ async fn a_base_that_moved_is_merged_in_and_proven_again_without_a_model() {
     gander[bot] reacted with eyes to a comment on #2
     gander[bot] edited a comment on #1: **Reading** what round 2 is about
     gander[bot] labeled #1 gander:working
-    gander[bot] edited a comment on #1: **Pushing** the change
     gander[bot] commented on #2: **On it**: bringing it up to date with its base, as mona asked.
     gander[bot] pushed 2 commits to gander/1-vfuxini2iztf
     gander[bot] edited #2
-    gander[bot] edited a comment on #1: **Answering** the review
-    gander[bot] edited a comment on #2: **Round 2**: bringing it up to date with its base, as mona asked.
-    gander[bot] finished check Gander: success
     gander[bot] edited a comment on #1: **Ready for review**: #2
     gander[bot] unlabeled #1 gander:working
-    gander[bot] commented on #2: @mona Done in `855cf1150a6b`, and checked.
+    gander[bot] edited a comment on #2: **Round 2**: bringing it up to date with its base, as mona asked.
+    gander[bot] finished check Gander: success
+    gander[bot] commented on #2: @mona Done in `ef547d096be4`, and checked.
     ");
     assert_snapshot!(w.comments(pull.number).join("\n=====\n"), @"
     **Round 2**: bringing it up to date with its base, as mona asked.
 
-    Done in `855cf1150a6b`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...855cf1150a6b)
+    Done in `ef547d096be4`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...ef547d096be4)
     =====
-    @mona Done in `855cf1150a6b`, and checked.
+    @mona Done in `ef547d096be4`, and checked.
     ");
     assert!(pull.body.contains(&pull.head_sha[..12]), "the text names the new head");
 

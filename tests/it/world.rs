@@ -15,7 +15,8 @@ use gander::app::{App, Wiring, egress_to, sandbox};
 use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::command::Address;
-use gander::core::id::Timestamp;
+use gander::core::id::{Number, RepoId, Timestamp};
+use gander::core::job::JobStage;
 use gander::core::leak::KnownSecrets;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
@@ -270,6 +271,21 @@ impl World {
         self.emulator.deliver_all().await;
         while !happened(self) {
             assert!(self.step().await, "at rest before: {what}");
+        }
+    }
+
+    /// Delivers and steps until the last job on an issue is where it is waited for, and stops right
+    /// there: what passes within seconds, people are not shown.
+    pub async fn until_stage(&self, issue: u64, reached: impl Fn(&JobStage) -> bool) {
+        self.emulator.deliver_all().await;
+        let repo = self.emulator.deliveries()[0].payload["repository"]["id"].as_u64().unwrap();
+        loop {
+            let jobs = self.store.jobs_on(RepoId(repo), Number(issue)).await.unwrap();
+            if jobs.last().is_some_and(|stored| reached(&stored.machine.stage)) {
+                return;
+            }
+            let at = jobs.last().map(|stored| stored.machine.stage.name());
+            assert!(self.step().await, "at rest at {at:?}");
         }
     }
 

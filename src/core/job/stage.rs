@@ -81,6 +81,12 @@ impl JobStage {
         }
     }
 
+    /// Whether nobody waits to see it: Gander is at work, and asked for nothing. That a round was
+    /// taken up is told at once.
+    pub fn may_pass_unseen(&self) -> bool {
+        self.is_ours() && !matches!(self, Self::Starting { .. })
+    }
+
     /// Whether people look at the pull request.
     pub fn is_in_review(&self) -> bool {
         matches!(self, Self::InReview { .. })

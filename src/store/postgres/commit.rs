@@ -11,6 +11,7 @@ use super::{check_results, failed, release, second_of_its_kind, storable};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
+use crate::core::task::Task;
 use crate::store::rows::{JobRow, from_json, to_json, whose_log};
 use crate::store::{Commit, Lease, LedgerEntry, StoreError, Write};
 
@@ -23,7 +24,8 @@ pub(super) async fn commit(
 ) -> Result<(), StoreError> {
     // Dropped before its end, it is rolled back.
     let mut transaction = connection.begin().await.map_err(failed)?;
-    let lanes: Vec<String> = commit.tasks.iter().map(|task| task.lane()).collect();
+    let tasks = commit.tasks.iter().chain(commit.later.iter().map(|(task, _)| task));
+    let lanes: Vec<String> = tasks.map(Task::lane).collect();
     lock_lanes(&mut transaction, &lanes, Some(lease.task)).await?;
     write(&mut transaction, lease, commit, now).await?;
     transaction.commit().await.map_err(failed)
@@ -51,6 +53,9 @@ async fn write(
     }
     for task in &commit.tasks {
         enqueue(transaction, task, now).await?;
+    }
+    for (task, seconds) in &commit.later {
+        enqueue(transaction, task, now.plus_seconds(*seconds)).await?;
     }
     for entry in &commit.ledger {
         book(transaction, entry, now).await?;

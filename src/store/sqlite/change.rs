@@ -283,6 +283,9 @@ async fn commit(
     for task in &commit.tasks {
         enqueue(connection, task, now).await?;
     }
+    for (task, seconds) in &commit.later {
+        enqueue(connection, task, now.plus_seconds(*seconds)).await?;
+    }
     for entry in &commit.ledger {
         book(connection, entry, now).await?;
     }

@@ -409,10 +409,11 @@ pub(in crate::worker) fn reply(asked: &CommandEvent, text: String) -> TaskOutcom
 }
 
 fn begin(asked: &CommandEvent, job: Job) -> TaskOutcome {
+    // Its turn before what is shown: so nobody is told that it waits where it does not.
     let tasks = vec![
         Task::Step { job_id: job.id.clone(), step: JobStep::Acknowledge },
-        Task::Step { job_id: job.id.clone(), step: JobStep::Show },
         Task::NextOn { repo_id: job.repo.repo_id, number: job.subject },
+        Task::Step { job_id: job.id.clone(), step: JobStep::Show },
     ];
     TaskOutcome::Ready(Box::new(Commit {
         once: Some(asked.key.clone()),

@@ -3,7 +3,7 @@
 use crate::core::job::{Base, Job, JobFact};
 use crate::core::leak::{SecretsBefore, foreign_secrets};
 use crate::core::patch::{Change, Patch};
-use crate::publish::{self, Published};
+use crate::publish::{self, PatchedBase, Published};
 use crate::store::Claim;
 use crate::worker::steps::job::hold::held_back;
 use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base, suggest};
@@ -34,7 +34,10 @@ pub(in crate::worker) async fn run(
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);
     }
-    let before = secrets_before(ctx, job, base, verified.patch()).await?;
+    let before = PatchedBase {
+        tree: ctx.mirror(job, &base.sha).await?.tree_of(&base.sha).await?,
+        secrets: secrets_before(ctx, job, base, verified.patch()).await?,
+    };
     ctx.still_held(claim).await?;
     let setting = ctx.report_context(job);
     let pull = publish::pull_request(&ctx.forge, job, &verified, &before, &setting).await;

@@ -34,6 +34,8 @@ pub(super) struct There {
     pub(super) executable: BTreeSet<String>,
     /// The manifests that were not read, as they are too large or too many.
     pub(super) left_out: LeftOut,
+    /// The name of the base's tree.
+    pub(super) tree: Sha,
     mirror: Mirror,
     /// All files of the base.
     entries: Vec<TreeEntry>,
@@ -70,7 +72,7 @@ pub(super) async fn files_at(
     scope: ReleaseScope,
 ) -> Result<There, WorkError> {
     let mirror = ctx.mirror_of(repo, base).await?;
-    let entries = mirror.list(base).await?;
+    let (entries, tree) = (mirror.list(base).await?, mirror.tree_of(base).await?);
     let reading = move || {
         let (chosen, left_out) = chosen(&entries, &scope);
         let mut files = FileSet::new();
@@ -79,7 +81,7 @@ pub(super) async fn files_at(
         })?;
         let executable = chosen.iter().filter(|it| matches!(it.mode, EntryMode::Executable));
         let executable = executable.map(|it| name_of(it)).collect();
-        Ok::<_, MirrorError>(There { scope, files, executable, left_out, mirror, entries })
+        Ok::<_, MirrorError>(There { scope, files, executable, left_out, tree, mirror, entries })
     };
     Ok(blocking(reading).await??)
 }

@@ -18,6 +18,7 @@ use crate::core::policy::{RULES_PATH, ReleaseScope, ReleaseWith, Rules, ScopedRu
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::core::text::without_numbers;
 use crate::forge::{BranchHead, CommitText, LastRelease, ListedCommit, ReleaseHistory, Tag};
+use crate::publish::PatchedBase;
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
@@ -221,9 +222,10 @@ pub(in crate::worker) async fn planned_files(
         let executable = there.executable.contains(&path);
         (path, executable, text.into_bytes())
     });
-    let mut before = SecretsBefore::default();
-    there.files.values().for_each(|text| before.add(text));
-    Ok(PlannedFiles { files: files.collect(), before })
+    let files = files.collect();
+    let mut secrets = SecretsBefore::default();
+    there.files.values().for_each(|text| secrets.add(text));
+    Ok(PlannedFiles { files, base: PatchedBase { tree: there.tree.clone(), secrets } })
 }
 
 /// Version and tag that a commit's changelog names, if they make a release.
