@@ -241,15 +241,8 @@ impl Wiring {
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
         )?;
-        let forge_config = ForgeConfig {
-            api: config.github.api_url.clone(),
-            web: config.github.web_url.clone(),
-            app_id: config.github.app_id,
-            key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
-            pace: Pace::GITHUB,
-            known_secrets: Arc::clone(&known_secrets),
-        };
         let egress = egress(config)?;
+        let forge_config = forge_config(config, &known_secrets)?;
         // A server alone leaves the directory to the worker beside it.
         let (data, data_lock) = match halves {
             Halves::Server => (config.data.clone(), None),
@@ -296,6 +289,29 @@ async fn open_store(config: &Config, data: &Path) -> Result<(Arc<dyn Store>, Clo
     let store = Postgres::open(address.expose_secret(), &clock).await?;
     let clock = store.clock();
     Ok((Arc::new(store), clock))
+}
+
+fn forge_config(config: &Config, known: &Arc<KnownSecrets>) -> Result<ForgeConfig, AppKeyError> {
+    Ok(ForgeConfig {
+        api: config.github.api_url.clone(),
+        web: config.github.web_url.clone(),
+        app_id: config.github.app_id,
+        key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
+        pace: Pace::GITHUB,
+        known_secrets: Arc::clone(known),
+    })
+}
+
+/// GitHub as the operator's App, for whoever only looks, and the way to the models.
+///
+/// # Errors
+/// When the key or an address cannot be used.
+pub fn forge_of_operator(
+    config: &Config,
+    known: &Arc<KnownSecrets>,
+) -> Result<(Forge, Egress), StartError> {
+    let (forge_config, egress) = (forge_config(config, known)?, egress(config)?);
+    Ok((Forge::new(forge_config, egress.clone(), Clock::system()), egress))
 }
 
 /// The sandbox of this machine, with the toolchains found on it.
@@ -395,7 +411,10 @@ pub fn egress_to(
 }
 
 /// The gate to the registries that the operator named, if any.
-fn registries_of(config: &Config) -> Result<Option<Egress>, StartError> {
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn registries_of(config: &Config) -> Result<Option<Egress>, StartError> {
     let (hosts, private_addresses) = (config.registries.clone(), private_addresses(config));
     let some = !hosts.is_empty();
     Ok(some.then(|| Egress::new(EgressPolicy { hosts, private_addresses })).transpose()?)
@@ -416,6 +435,7 @@ fn egress(config: &Config) -> Result<Egress, StartError> {
     egress_to(addresses, private_addresses(config))
 }
 
-fn private_addresses(config: &Config) -> PrivateAddresses {
+/// Which addresses beside those of the internet the operator allows.
+pub fn private_addresses(config: &Config) -> PrivateAddresses {
     if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse }
 }

@@ -47,6 +47,7 @@ mod sweep;
 mod to_read;
 mod turn;
 mod update;
+mod workflows;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
@@ -55,6 +56,7 @@ pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalFault, LocalJob};
 pub use survey::{Survey, survey};
+pub use workflows::workflow_risks_of;
 
 /// The worker.
 #[derive(Clone)]

@@ -74,6 +74,7 @@ mod who_may_approve;
 
 // The modules, and the program as it is started.
 mod action;
+mod doctor;
 mod generated;
 mod guides;
 mod model;

@@ -84,6 +84,7 @@ pub(crate) struct Ids {
     asset: u64,
     delivery: u64,
     artifact: u64,
+    ruleset: u64,
     issue_event: u64,
     activity: u64,
 }
@@ -124,6 +125,7 @@ ranges! {
     asset = 320_000_000,
     delivery = 180_000_000_000_000_000,
     artifact = 5_000_000_000,
+    ruleset = 9_000_000,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,8 @@ pub(crate) struct App {
     pub(crate) bot: u64,
     pub(crate) public_key: Vec<u8>,
     pub(crate) webhook_url: Option<Url>,
+    /// Whether anything is sent there.
+    pub(crate) webhook_active: bool,
     pub(crate) webhook_secret: String,
     pub(crate) setup_url: Option<Url>,
     pub(crate) hook_id: u64,
@@ -223,6 +227,8 @@ pub(crate) struct Repository {
     /// Bundles, by the digest of what they are about.
     pub(crate) attestations: BTreeMap<String, Vec<String>>,
     pub(crate) protections: BTreeMap<String, Protection>,
+    /// What is asked of which branches and tags, beside `protections`.
+    pub(crate) rulesets: Vec<super::rulesets::Ruleset>,
     /// Which commits were deployed, each with the environment.
     pub(crate) deployed: BTreeSet<(String, String)>,
     pub(crate) created_at: i64,
