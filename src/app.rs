@@ -136,6 +136,17 @@ pub enum Halves {
     Worker,
 }
 
+/// How what GitHub sends comes in.
+#[derive(Debug)]
+pub enum Entrance {
+    /// By webhooks, at this port.
+    Port(TcpListener),
+    /// By GitHub's own log, which is read: no port is open.
+    Log,
+    /// Elsewhere.
+    None,
+}
+
 const MODEL_PAUSE: Duration = Duration::from_secs(2);
 
 impl App {
@@ -154,6 +165,7 @@ impl App {
             patience: crate::server::PATIENCE,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
+            operator: None,
         };
         let toolchains = installed_toolchains();
         let ctx = Context {
@@ -182,7 +194,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> Result<(), JoinError> {
         let tried = async { Ok::<_, Infallible>(()) };
-        self.run_once_tried(Halves::Both, Some(listener), shutdown, tried).await.0
+        self.run_once_tried(Halves::Both, Entrance::Port(listener), shutdown, tried).await.0
     }
 
     /// The same, but works only after `trial`; when that fails, everything stops. Serves from the
@@ -190,16 +202,21 @@ impl App {
     pub async fn run_once_tried<E>(
         self,
         halves: Halves,
-        listener: Option<TcpListener>,
+        entrance: Entrance,
         shutdown: CancellationToken,
         trial: impl Future<Output = Result<(), E>>,
     ) -> (Result<(), JoinError>, Result<(), E>) {
         let Self { intake, worker } = self;
         let mut running = JoinSet::new();
-        if let Some(listener) = listener {
+        let pulls = matches!(entrance, Entrance::Log);
+        if let Entrance::Port(listener) = entrance {
             running.spawn(crate::server::serve(listener, intake, shutdown.clone()));
         }
         let works = trial.await;
+        if works.is_ok() && pulls {
+            let (worker, until) = (worker.clone(), shutdown.clone());
+            running.spawn(async move { worker.pull(until).await });
+        }
         if works.is_err() {
             shutdown.cancel();
         } else if halves != Halves::Server {

@@ -62,7 +62,7 @@ pub use contributors::{Contributors, PullBranch, requester_in};
 pub use downloads::download_hosts;
 pub use history::{OpenPullOfOthers, RecentHistory};
 pub use limits::Pace;
-pub use manifest::claim_app;
+pub use manifest::{claim_app, is_taken};
 pub use own_app::ping;
 pub use pictures::PICTURE_HOSTS;
 pub use publish::{FileWrite, NewPull};

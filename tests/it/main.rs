@@ -40,6 +40,7 @@ mod judge;
 mod leaks;
 mod leftovers;
 mod merges;
+mod no_open_port;
 mod notes;
 mod orders;
 mod other_servers;

@@ -105,6 +105,15 @@ impl Served {
         Self { process, log, address: at }
     }
 
+    /// One that does not listen, with its log up to these words.
+    pub fn starting(mut command: Command, words: &str) -> Self {
+        let mut process = command.spawn().unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let mut served = Self { process, log, address: String::new() };
+        served.until(words);
+        served
+    }
+
     /// Its log up to these words.
     pub fn until(&mut self, words: &str) -> String {
         let mut all = String::new();

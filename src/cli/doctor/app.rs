@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::examination::{Tell, in_full};
+use super::causes::in_full;
 use crate::app::{egress_to, private_addresses};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::core::checklist::{ChecklistItem, ItemState};
 use crate::core::setup::AppManifest;
 use crate::forge::payload::AppInfo;
 use crate::forge::{Forge, ForgeError, ping};
-use crate::server::WebhookSecrets;
+use crate::server::{Tell, WebhookSecrets};
 
 /// What is asked with.
 pub(super) struct Asked<'a> {

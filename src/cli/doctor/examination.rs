@@ -6,13 +6,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
+use super::causes::in_full;
 use super::{app, machine, model, repository};
 use crate::app::{forge_of_operator, models};
 use crate::config::{Config, ConfigError, ModelChoice, variable};
 use crate::core::checklist::ChecklistItem;
 use crate::core::id::RepoName;
 use crate::core::leak::KnownSecrets;
-use crate::server::WebhookSecrets;
+use crate::server::{Examine, Tell, WebhookSecrets};
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
@@ -24,8 +27,10 @@ pub(in crate::cli) struct Examination {
     pub(in crate::cli) pull: bool,
 }
 
-/// Who is told each item.
-pub(in crate::cli) type Tell = Arc<dyn Fn(ChecklistItem) + Send + Sync>;
+/// The same, for a page that shows it whenever somebody asks.
+pub(in crate::cli) fn examiner(what: Examination) -> Examine {
+    Arc::new(move |tell| examine(what.clone(), tell).boxed())
+}
 
 /// Looks at everything.
 pub(in crate::cli) async fn examine(what: Examination, tell: Tell) {
@@ -170,10 +175,4 @@ fn settings(path: Option<&Path>) -> Settings {
     };
     let config = Config::load(path, &without).ok();
     Settings { items: vec![item], config, has_model: false }
-}
-
-/// An error with what caused it.
-pub(super) fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

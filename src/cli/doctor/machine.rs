@@ -5,7 +5,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::examination::in_full;
+use super::causes::in_full;
 use crate::app;
 use crate::config::Config;
 use crate::core::checklist::ChecklistItem;

@@ -3,23 +3,29 @@
 //! Invariants: it changes nothing, on GitHub or here; no secret is shown; what could not be looked
 //! at is told as unknown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
 use super::{CommandResult, say, say_json, start_logging, unprivileged};
+use crate::clock::Clock;
+use crate::config::{Config, variable};
 use crate::core::checklist::{ChecklistItem, has_failed, summary};
 use crate::core::id::RepoName;
+use crate::server::operator_link;
 
 mod app;
+mod causes;
 mod examination;
 mod machine;
 mod model;
 mod repository;
 
-pub(super) use examination::{Examination, examine};
+pub(super) use examination::{Examination, examiner};
+
+use examination::examine;
 
 /// See whether an installation is safe and ready
 #[derive(Debug, clap::Args)]
@@ -36,6 +42,9 @@ pub struct DoctorCommand {
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
+    /// Only print a link to the same list on a page of the server that runs; it works once
+    #[arg(long, conflicts_with_all = ["json", "pull", "repositories", "user"])]
+    link: bool,
     /// Started as root: the user that `gander serve` runs as
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -49,6 +58,9 @@ const SOMETHING_FAILED: u8 = 3;
 /// # Errors
 /// When it cannot look at all.
 pub fn run(command: &DoctorCommand) -> CommandResult {
+    if command.link {
+        return print_link(command.config.as_deref());
+    }
     if unprivileged::is_root() {
         let Some(user) = &command.user else {
             return Err(
@@ -83,4 +95,16 @@ pub fn run(command: &DoctorCommand) -> CommandResult {
         false => say(format!("\n{}", summary(&items))),
     }
     Ok(if failed { ExitCode::from(SOMETHING_FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// A link to the page of the running server, for whoever can read its key.
+fn print_link(config: Option<&Path>) -> CommandResult {
+    let config = Config::load(config, &|name| variable(name))?;
+    let link = operator_link(&config.github.private_key, Clock::system().now());
+    let (address, port) = (config.listen, config.listen.port());
+    say(format!(
+        "Open this in your browser. It works once, for ten minutes:\n\n  http://{address}{link}\n"
+    ));
+    say(format!("The browser is on another machine? There: ssh -L {port}:{address} THIS-MACHINE"));
+    Ok(ExitCode::SUCCESS)
 }

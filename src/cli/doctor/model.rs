@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::examination::in_full;
+use super::causes::in_full;
 use crate::core::checklist::ChecklistItem;
 use crate::core::fault::ErrorKind;
 use crate::model::{Message, Model, ModelError, Request};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::not_asked;
-use super::examination::{Tell, in_full};
+use super::causes::in_full;
 use crate::app::{installed_toolchains, registries_of, sandbox};
 use crate::cli::AnyError;
 use crate::cli::check::{CheckPlace, CheckedCommit};
@@ -20,6 +20,7 @@ use crate::environment::Environments;
 use crate::forge::{BranchHead, Forge};
 use crate::publish::scan;
 use crate::sandbox::{ControlGroups, Sandbox};
+use crate::server::Tell;
 use crate::worker::workflow_risks_of;
 use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, Source, Want};

