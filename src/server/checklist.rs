@@ -21,11 +21,11 @@ pub type Examine = Arc<dyn Fn(Tell) -> BoxFuture<'static, ()> + Send + Sync>;
 #[derive(Clone)]
 pub struct LiveChecklist {
     examine: Examine,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<SeenSoFar>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct SeenSoFar {
     items: Vec<ChecklistItem>,
     is_running: bool,
     was_begun: bool,
@@ -37,7 +37,7 @@ impl LiveChecklist {
         Self { examine, seen: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, SeenSoFar> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,7 +48,7 @@ impl LiveChecklist {
             if seen.is_running {
                 return;
             }
-            *seen = Seen { items: Vec::new(), is_running: true, was_begun: true };
+            *seen = SeenSoFar { items: Vec::new(), is_running: true, was_begun: true };
         }
         let (this, list) = (self.clone(), self.clone());
         let tell: Tell = Arc::new(move |item| list.lock().items.push(item));

@@ -122,14 +122,14 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(page: OperatorPage, web: 
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Entry {
+struct LinkQuery {
     token: Option<String>,
 }
 
 async fn show(
     State(page): State<OperatorPage>,
     headers: HeaderMap,
-    Query(entry): Query<Entry>,
+    Query(entry): Query<LinkQuery>,
 ) -> Response {
     if page.knows(&headers) {
         return page.0.checklist.show("/doctor", "", None);

@@ -2,7 +2,7 @@
 //!
 //! Invariants: only an active one stops anybody; here nobody may bypass it.
 
-use super::state::Repository;
+use super::state::{Repository, Ruleset};
 use super::{Emulator, Trouble};
 
 /// A ruleset, as people make one.
@@ -21,18 +21,6 @@ pub struct RulesetSpec<'a> {
     pub exclude: &'a [&'a str],
     /// Kinds of rules without parameters: `creation`, `update`, `deletion`, `non_fast_forward`.
     pub rules: &'a [&'a str],
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Ruleset {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) target: String,
-    pub(crate) enforcement: String,
-    pub(crate) include: Vec<String>,
-    pub(crate) exclude: Vec<String>,
-    pub(crate) rules: Vec<String>,
-    pub(crate) made_at: i64,
 }
 
 impl Emulator {

@@ -6,6 +6,7 @@
 
 mod checks;
 mod reviews;
+mod rulesets;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +16,7 @@ use url::Url;
 
 pub(crate) use self::checks::{CheckRun, CheckSuite, Status};
 pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
+pub(crate) use self::rulesets::Ruleset;
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
 use super::downloads::Downloads;
@@ -228,7 +230,7 @@ pub(crate) struct Repository {
     pub(crate) attestations: BTreeMap<String, Vec<String>>,
     pub(crate) protections: BTreeMap<String, Protection>,
     /// What is asked of which branches and tags, beside `protections`.
-    pub(crate) rulesets: Vec<super::rulesets::Ruleset>,
+    pub(crate) rulesets: Vec<Ruleset>,
     /// Which commits were deployed, each with the environment.
     pub(crate) deployed: BTreeSet<(String, String)>,
     pub(crate) created_at: i64,

@@ -14,7 +14,7 @@ use crate::forge::{Forge, ForgeError, ping};
 use crate::server::{Tell, WebhookSecrets};
 
 /// What is asked with.
-pub(super) struct Asked<'a> {
+pub(super) struct AskedWith<'a> {
     pub(super) config: &'a Config,
     pub(super) forge: &'a Forge,
     /// `None`: they cannot be used.
@@ -27,7 +27,7 @@ const BODY: &str =
     r#"{"zen":"gander doctor looks whether this address leads to Gander","hook_id":0}"#;
 
 /// Looks at the App. `false`: GitHub does not know us, so that nothing more can be asked.
-pub(super) async fn look(asked: Asked<'_>, pull: bool, tell: &Tell) -> bool {
+pub(super) async fn look(asked: AskedWith<'_>, pull: bool, tell: &Tell) -> bool {
     let forge = asked.forge;
     let clock = clock(forge).await;
     let clock_is_off = clock.state == ItemState::Failed;
@@ -88,7 +88,13 @@ async fn installations(forge: &Forge, ours: &AppManifest, app: &AppInfo, tell: &
     }
 }
 
-async fn reached(asked: &Asked<'_>, hook: &SeenHook, installed: usize, pull: bool, tell: &Tell) {
+async fn reached(
+    asked: &AskedWith<'_>,
+    hook: &SeenHook,
+    installed: usize,
+    pull: bool,
+    tell: &Tell,
+) {
     let log = match asked.forge.newest_deliveries().await {
         Ok(log) => log,
         Err(error) => {

@@ -61,7 +61,7 @@ pub(in crate::cli) async fn examine(what: Examination, tell: Tell) {
     if settings.has_model {
         ask_models(&config, &egress, &known, &tell).await;
     }
-    let by = app::Asked { config: &config, forge: &forge, secrets: secrets.as_ref() };
+    let by = app::AskedWith { config: &config, forge: &forge, secrets: secrets.as_ref() };
     if !app::look(by, what.pull, &tell).await {
         return;
     }
@@ -116,19 +116,19 @@ fn webhook_secrets(config: &Config, tell: &Tell) -> Option<WebhookSecrets> {
 }
 
 /// What the settings came to.
-struct Settings {
+struct ReadSettings {
     items: Vec<ChecklistItem>,
     config: Option<Config>,
     has_model: bool,
 }
 
 /// Reads the settings; where only the model is missing, all else is looked at.
-fn settings(path: Option<&Path>) -> Settings {
+fn settings(path: Option<&Path>) -> ReadSettings {
     let shown = path.map_or("the environment".to_owned(), |path| path.display().to_string());
     let error = match Config::load(path, &|name| variable(name)) {
         Ok(config) => {
             let items = vec![ChecklistItem::ok("settings", format!("complete, from {shown}"))];
-            return Settings { items, config: Some(config), has_model: true };
+            return ReadSettings { items, config: Some(config), has_model: true };
         }
         Err(error) => error,
     };
@@ -161,7 +161,7 @@ fn settings(path: Option<&Path>) -> Settings {
         ConfigError::Missing(all) if all.iter().all(|one| one.key.starts_with("[model]"))
     );
     if !only_model {
-        return Settings { items: vec![item], config: None, has_model: false };
+        return ReadSettings { items: vec![item], config: None, has_model: false };
     }
     // Whatever stands there is not asked.
     let without = |name: &str| match name {
@@ -174,5 +174,5 @@ fn settings(path: Option<&Path>) -> Settings {
         ..item
     };
     let config = Config::load(path, &without).ok();
-    Settings { items: vec![item], config, has_model: false }
+    ReadSettings { items: vec![item], config, has_model: false }
 }

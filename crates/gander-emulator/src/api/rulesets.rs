@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::level::Level;
-use crate::rulesets::Ruleset;
 use crate::shapes::moment;
-use crate::state::Repository;
+use crate::state::{Repository, Ruleset};
 
 const READ: Access = Access::Scope("metadata", Level::Read);
 
