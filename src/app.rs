@@ -136,6 +136,17 @@ pub enum Halves {
     Worker,
 }
 
+/// How what GitHub sends comes in.
+#[derive(Debug)]
+pub enum Entrance {
+    /// By webhooks, at this port.
+    Port(TcpListener),
+    /// By GitHub's own log, which is read: no port is open.
+    Log,
+    /// Elsewhere.
+    None,
+}
+
 const MODEL_PAUSE: Duration = Duration::from_secs(2);
 
 impl App {
@@ -154,6 +165,7 @@ impl App {
             patience: crate::server::PATIENCE,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
+            operator: None,
         };
         let toolchains = installed_toolchains();
         let ctx = Context {
@@ -182,7 +194,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> Result<(), JoinError> {
         let tried = async { Ok::<_, Infallible>(()) };
-        self.run_once_tried(Halves::Both, Some(listener), shutdown, tried).await.0
+        self.run_once_tried(Halves::Both, Entrance::Port(listener), shutdown, tried).await.0
     }
 
     /// The same, but works only after `trial`; when that fails, everything stops. Serves from the
@@ -190,16 +202,21 @@ impl App {
     pub async fn run_once_tried<E>(
         self,
         halves: Halves,
-        listener: Option<TcpListener>,
+        entrance: Entrance,
         shutdown: CancellationToken,
         trial: impl Future<Output = Result<(), E>>,
     ) -> (Result<(), JoinError>, Result<(), E>) {
         let Self { intake, worker } = self;
         let mut running = JoinSet::new();
-        if let Some(listener) = listener {
+        let pulls = matches!(entrance, Entrance::Log);
+        if let Entrance::Port(listener) = entrance {
             running.spawn(crate::server::serve(listener, intake, shutdown.clone()));
         }
         let works = trial.await;
+        if works.is_ok() && pulls {
+            let (worker, until) = (worker.clone(), shutdown.clone());
+            running.spawn(async move { worker.pull(until).await });
+        }
         if works.is_err() {
             shutdown.cancel();
         } else if halves != Halves::Server {
@@ -241,15 +258,8 @@ impl Wiring {
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
         )?;
-        let forge_config = ForgeConfig {
-            api: config.github.api_url.clone(),
-            web: config.github.web_url.clone(),
-            app_id: config.github.app_id,
-            key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
-            pace: Pace::GITHUB,
-            known_secrets: Arc::clone(&known_secrets),
-        };
         let egress = egress(config)?;
+        let forge_config = forge_config(config, &known_secrets)?;
         // A server alone leaves the directory to the worker beside it.
         let (data, data_lock) = match halves {
             Halves::Server => (config.data.clone(), None),
@@ -296,6 +306,29 @@ async fn open_store(config: &Config, data: &Path) -> Result<(Arc<dyn Store>, Clo
     let store = Postgres::open(address.expose_secret(), &clock).await?;
     let clock = store.clock();
     Ok((Arc::new(store), clock))
+}
+
+fn forge_config(config: &Config, known: &Arc<KnownSecrets>) -> Result<ForgeConfig, AppKeyError> {
+    Ok(ForgeConfig {
+        api: config.github.api_url.clone(),
+        web: config.github.web_url.clone(),
+        app_id: config.github.app_id,
+        key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
+        pace: Pace::GITHUB,
+        known_secrets: Arc::clone(known),
+    })
+}
+
+/// GitHub as the operator's App, for whoever only looks, and the way to the models.
+///
+/// # Errors
+/// When the key or an address cannot be used.
+pub fn forge_of_operator(
+    config: &Config,
+    known: &Arc<KnownSecrets>,
+) -> Result<(Forge, Egress), StartError> {
+    let (forge_config, egress) = (forge_config(config, known)?, egress(config)?);
+    Ok((Forge::new(forge_config, egress.clone(), Clock::system()), egress))
 }
 
 /// The sandbox of this machine, with the toolchains found on it.
@@ -395,7 +428,10 @@ pub fn egress_to(
 }
 
 /// The gate to the registries that the operator named, if any.
-fn registries_of(config: &Config) -> Result<Option<Egress>, StartError> {
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn registries_of(config: &Config) -> Result<Option<Egress>, StartError> {
     let (hosts, private_addresses) = (config.registries.clone(), private_addresses(config));
     let some = !hosts.is_empty();
     Ok(some.then(|| Egress::new(EgressPolicy { hosts, private_addresses })).transpose()?)
@@ -416,6 +452,7 @@ fn egress(config: &Config) -> Result<Egress, StartError> {
     egress_to(addresses, private_addresses(config))
 }
 
-fn private_addresses(config: &Config) -> PrivateAddresses {
+/// Which addresses beside those of the internet the operator allows.
+pub fn private_addresses(config: &Config) -> PrivateAddresses {
     if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse }
 }

@@ -20,6 +20,7 @@ pub mod config;
 
 pub mod db;
 pub mod demo;
+pub mod doctor;
 mod first_process;
 mod local;
 pub mod rules;
@@ -40,7 +41,8 @@ pub mod worker;
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
                   7 changes cannot be checked here; `gander run`: 3 no verified change, 4 no test \
                   was run, 5 held for a person, 6 not reproducible; `gander rules`: 3 something \
-                  blocks, 5 something is found; `gander verify`: 3 something does not hold."
+                  blocks, 5 something is found; `gander verify`: 3 something does not hold; \
+                  `gander doctor`: 3 something is red."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -55,6 +57,8 @@ enum CliCommand {
     Worker(worker::WorkerCommand),
     /// Make your GitHub App in a browser, from its manifest
     Setup(setup::SetupCommand),
+    /// See whether an installation is safe and ready
+    Doctor(doctor::DoctorCommand),
     /// Do one job on a local repository, without GitHub
     Run(run::RunCommand),
     /// See whether Gander can work on a repository, and what it would check changes with
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Worker(command) => worker::run(&command),
         CliCommand::Setup(command) => setup::run(&command),
+        CliCommand::Doctor(command) => doctor::run(&command),
         CliCommand::Run(command) => run::run(&command),
         CliCommand::Check(command) => check::run(&command),
         CliCommand::Rules(command) => rules::run(&command),

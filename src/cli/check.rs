@@ -25,11 +25,13 @@ use crate::core::evidence::{Check, CheckOutcome, cannot_run};
 use crate::core::id::{Number, Sha};
 use crate::core::job::{Kind, Planning};
 use crate::core::policy::{RULES_PATH, Rules};
-use crate::environment::Environment;
+use crate::environment::{Environment, Environments};
 use crate::model::{Model, Scripted};
+use crate::sandbox::Sandbox;
 use crate::store::Memory;
 use crate::verify::detect::FoundCommand;
 use crate::worker::{AttemptInput, JobContext, Survey, survey};
+use crate::workspace::builds::Builds;
 use crate::workspace::confined::{self, ConfinedError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::remove::remove_aside;
@@ -103,41 +105,11 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
     let base = local::fetch(&repository, command.base.as_deref(), &mirror).await?;
     let rules = local::rules_at(&mirror, &base)?;
-    let nobody: Arc<dyn Model> = Arc::new(Scripted::from_turns(Vec::new()));
-    let ctx = JobContext {
-        pictures: Arc::default(),
-        store: Arc::new(Memory::default()),
+    let place = CheckPlace {
+        cache,
         sandbox,
-        packages: Environment::default(),
-        model: Arc::clone(&nobody),
-        judge: nobody,
-        slot: HeldSlot::default(),
-        mirror,
-        scratch: Scratch::below(cache),
-        records: cache.join("logs"),
-        clock: Clock::system(),
-        base_checks: cache.join("base-checks"),
         builds: local::builds(&command.repo, command.base.as_deref(), cache)?,
         environments: local::environments(command.offline, cache)?,
-        former_records: None,
-        model_pause: Duration::ZERO,
-    };
-    let issue = IssueText { title: String::new(), body: String::new() };
-    let input = AttemptInput {
-        kind: Kind::Fix,
-        issue: &issue,
-        request: "",
-        number: Number(0),
-        rules: &rules,
-        conventions: &Conventions::default(),
-        base: &base,
-        round: None,
-        others_pull: None,
-        update: None,
-        reverts: None,
-        planning: &Planning::default(),
-        notes: &[],
-        overrides: &[],
     };
     if !command.json {
         say(format!(
@@ -146,9 +118,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
             base.short()
         ));
     }
-    let survey = survey(&input, &ctx, &CancellationToken::new()).await;
-    let survey = survey.map_err(|fault| fault.text)?;
-    let seen = CheckedCommit { base, survey };
+    let seen = CheckedCommit::look(mirror, base, &rules, place).await?;
     match command.json {
         true => say_json(&seen.as_json())?,
         false => say(seen.as_text()),
@@ -159,15 +129,80 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     Ok(if seen.problem().is_none() { ExitCode::SUCCESS } else { ExitCode::from(INCONCLUSIVE) })
 }
 
+/// Where the checks of a commit run, and with what.
+pub(super) struct CheckPlace<'a> {
+    /// A directory of this run alone.
+    pub(super) cache: &'a Path,
+    pub(super) sandbox: Arc<dyn Sandbox>,
+    pub(super) builds: Builds,
+    pub(super) environments: Environments,
+}
+
 /// What was seen, on which commit.
-struct CheckedCommit {
+pub(super) struct CheckedCommit {
     base: Sha,
     survey: Survey,
 }
 
 impl CheckedCommit {
+    /// Looks at a commit as a job would, without any change.
+    pub(super) async fn look(
+        mirror: Mirror,
+        base: Sha,
+        rules: &Rules,
+        place: CheckPlace<'_>,
+    ) -> Result<Self, String> {
+        let CheckPlace { cache, sandbox, builds, environments } = place;
+        let nobody: Arc<dyn Model> = Arc::new(Scripted::from_turns(Vec::new()));
+        let ctx = JobContext {
+            pictures: Arc::default(),
+            store: Arc::new(Memory::default()),
+            sandbox,
+            packages: Environment::default(),
+            model: Arc::clone(&nobody),
+            judge: nobody,
+            slot: HeldSlot::default(),
+            mirror,
+            scratch: Scratch::below(cache),
+            records: cache.join("logs"),
+            clock: Clock::system(),
+            base_checks: cache.join("base-checks"),
+            builds,
+            environments,
+            former_records: None,
+            model_pause: Duration::ZERO,
+        };
+        let issue = IssueText { title: String::new(), body: String::new() };
+        let input = AttemptInput {
+            kind: Kind::Fix,
+            issue: &issue,
+            request: "",
+            number: Number(0),
+            rules,
+            conventions: &Conventions::default(),
+            base: &base,
+            round: None,
+            others_pull: None,
+            update: None,
+            reverts: None,
+            planning: &Planning::default(),
+            notes: &[],
+            overrides: &[],
+        };
+        let survey = survey(&input, &ctx, &CancellationToken::new()).await;
+        Ok(Self { survey: survey.map_err(|fault| fault.text)?, base })
+    }
+
+    /// What would check a change, in one line.
+    pub(super) fn commands(&self) -> String {
+        let first = |found: &FoundCommand| {
+            found.line.lines().next().map(|line| format!("`{line}`")).unwrap_or_default()
+        };
+        self.survey.commands.iter().map(first).collect::<Vec<_>>().join(", ")
+    }
+
     /// Why changes cannot be checked here, with the way out. `None`: they can.
-    fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let Survey { packages, commands, checks, .. } = &self.survey;
         if let Err(why) = packages {
             return Some(why.clone());

@@ -12,14 +12,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{AnyError, CommandResult, first_process, start_logging, supervisor, unprivileged};
-use crate::app::{App, Halves, Wiring};
+use super::{
+    AnyError, CommandResult, doctor, first_process, start_logging, supervisor, unprivileged,
+};
+use crate::app::{App, Entrance, Halves, Wiring};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, variable};
 use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::{Sandbox, leftovers, refusal};
+use crate::server::{LiveChecklist, OperatorPage};
 use crate::store::Store;
+use crate::worker::PULL_PAUSE;
 
 /// How often a server alone looks at the database.
 const BEAT: Duration = Duration::from_secs(5);
@@ -36,6 +41,9 @@ pub struct ServeCommand {
     /// Only take webhooks: `gander worker` works, on as many machines as you like
     #[arg(long)]
     no_worker: bool,
+    /// Read GitHub's log of deliveries instead of taking webhooks: no port is open
+    #[arg(long)]
+    pull: bool,
 }
 
 /// Where `gander setup` keeps the settings, if nothing else is asked of it.
@@ -47,11 +55,25 @@ const USUAL_CONFIG: &str = "gander/gander-server.toml";
 /// When it cannot start, or has to stop.
 pub fn run(command: &ServeCommand) -> CommandResult {
     let halves = if command.no_worker { Halves::Server } else { Halves::Both };
-    start(halves, command.config.as_deref(), command.user.as_deref())
+    let intake = if command.pull { Intake::Log } else { Intake::Webhooks };
+    start((halves, intake), command.config.as_deref(), command.user.as_deref())
+}
+
+/// How what GitHub sends comes in, if it does here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// At a port.
+    Webhooks,
+    /// By reading GitHub's log.
+    Log,
 }
 
 /// Starts these halves of Gander and runs them until they are told to stop.
-pub(super) fn start(halves: Halves, config: Option<&Path>, user: Option<&str>) -> CommandResult {
+pub(super) fn start(
+    what: (Halves, Intake),
+    path_of_config: Option<&Path>,
+    user: Option<&str>,
+) -> CommandResult {
     if unprivileged::is_root() {
         let Some(user) = user else {
             return Err("Gander does not run as root: start it as an ordinary user, or add \
@@ -65,12 +87,24 @@ pub(super) fn start(halves: Halves, config: Option<&Path>, user: Option<&str>) -
         return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
-    let loaded = Config::load(config, &|name| variable(name));
-    let config = loaded.map_err(|error| with_next_step(error, config.is_some()))?;
+    let loaded = Config::load(path_of_config, &|name| variable(name));
+    let config = loaded.map_err(|error| with_next_step(error, path_of_config.is_some()))?;
     let known = Arc::new(config.known_secrets()?);
     start_logging("warn,gander=info", Arc::clone(&known));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config, halves, known))
+    let page = operator_page(&config, path_of_config);
+    runtime.block_on(serve(&config, what, known, page))
+}
+
+/// The checklist of these settings, for whoever has a link.
+fn operator_page(config: &Config, path: Option<&Path>) -> OperatorPage {
+    let what = doctor::Examination {
+        config: path.map(Path::to_owned),
+        repositories: Vec::new(),
+        pull: false,
+    };
+    let checklist = LiveChecklist::new(doctor::examiner(what));
+    OperatorPage::new(&config.github.private_key, Clock::system(), checklist)
 }
 
 /// Where the App itself is missing, most often nobody has made one, or its settings are not named.
@@ -89,18 +123,28 @@ fn with_next_step(error: ConfigError, has_file: bool) -> AnyError {
     format!("{error}\n{next}").into()
 }
 
-async fn serve(config: &Config, halves: Halves, known: Arc<KnownSecrets>) -> CommandResult {
+async fn serve(
+    config: &Config,
+    (halves, intake): (Halves, Intake),
+    known: Arc<KnownSecrets>,
+    page: OperatorPage,
+) -> CommandResult {
     let (wiring, _data_lock) = Wiring::from_config(config, halves, known).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
-    let app = App::new(wiring);
+    let mut app = App::new(wiring);
+    app.intake.operator = Some(page);
     let pulse = match halves {
         Halves::Both | Halves::Worker => app.worker.pulse(),
         Halves::Server => pulse_of(Arc::clone(&store)),
     };
-    let listener = match halves {
-        Halves::Both | Halves::Server => Some(listen(config).await?),
-        Halves::Worker => None,
+    let entrance = match (halves, intake) {
+        (Halves::Worker, _) => Entrance::None,
+        (Halves::Both | Halves::Server, Intake::Webhooks) => Entrance::Port(listen(config).await?),
+        (Halves::Both | Halves::Server, Intake::Log) => {
+            tracing::info!(every = ?PULL_PAUSE, "reading GitHub's log of deliveries; no port is open");
+            Entrance::Log
+        }
     };
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
@@ -117,7 +161,7 @@ async fn serve(config: &Config, halves: Halves, known: Arc<KnownSecrets>) -> Com
         Ok::<_, AnyError>(())
     };
     tokio::spawn(supervisor::watch(pulse));
-    let (ended, works) = app.run_once_tried(halves, listener, shutdown, tried).await;
+    let (ended, works) = app.run_once_tried(halves, entrance, shutdown, tried).await;
     store.close().await?;
     works?;
     ended?;

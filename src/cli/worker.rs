@@ -21,5 +21,6 @@ pub struct WorkerCommand {
 /// # Errors
 /// When it cannot start, or has to stop.
 pub fn run(command: &WorkerCommand) -> CommandResult {
-    serve::start(Halves::Worker, command.config.as_deref(), command.user.as_deref())
+    let what = (Halves::Worker, serve::Intake::Webhooks);
+    serve::start(what, command.config.as_deref(), command.user.as_deref())
 }

@@ -6,6 +6,7 @@ pub mod bill_of_materials;
 pub mod budget;
 pub mod changelog;
 pub mod check_history;
+pub mod checklist;
 pub mod checks;
 pub mod command;
 pub mod conventions;

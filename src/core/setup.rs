@@ -157,6 +157,22 @@ impl SetupPlan {
         })
     }
 
+    /// The name in addresses, as GitHub makes it from the App's.
+    pub fn slug(&self) -> String {
+        let lower = self.name.to_lowercase();
+        let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+    }
+
+    /// The same name with its owner's before it, for where somebody else has it: the organisation,
+    /// or who the address belongs to.
+    pub fn own_name(&self) -> String {
+        let host = self.public_url.domain().unwrap_or_default();
+        let of_host = host.rsplit('.').nth(1).filter(|label| !label.is_empty());
+        let owner = self.organization.as_deref().or(of_host).unwrap_or("my");
+        format!("{owner} {}", self.name).chars().take(LONGEST_NAME).collect()
+    }
+
     /// Where GitHub sends webhooks.
     pub fn webhook_url(&self) -> String {
         self.below("/github/webhook")
@@ -354,6 +370,20 @@ mod tests {
         );
         let own = SetupPlan { organization: None, ..plan };
         assert_eq!(own.form_address(&hub, "s"), "https://github.com/settings/apps/new?state=s");
+    }
+
+    #[test]
+    fn a_name_that_somebody_has_is_offered_with_its_owner() {
+        let plan = |name: &str, organization: &str, url: &str| {
+            SetupPlan::read(name, organization, url, &hub("https://github.com")).unwrap()
+        };
+        let own = |organization, url| plan("Gander", organization, url).own_name();
+        assert_eq!(own("acme", "https://gander.example.org"), "acme Gander");
+        assert_eq!(own("", "https://gander.acme.example"), "acme Gander");
+        assert_eq!(own("", "https://192.0.2.7"), "my Gander");
+        assert_eq!(plan("Stats  Bot!", "", "https://a.b.example").slug(), "stats-bot");
+        let long = "x".repeat(34);
+        assert_eq!(plan(&long, "acme", "https://a.b.example").own_name().chars().count(), 34);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Invariants: a code is sent once; nobody is authenticated, since the code itself is the proof;
 //! no error shows the code.
 
+use std::time::Duration;
+
 use http::Method;
 use http::header::{ACCEPT, CONTENT_LENGTH};
 use http_body_util::{BodyExt, Limited};
@@ -13,6 +15,9 @@ use super::{
     segment, unreadable,
 };
 use crate::egress::{Egress, EgressError};
+
+/// Nobody waits longer to be told that a name is free.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// Exchanges a code for the App that was made with it.
 ///
@@ -49,6 +54,19 @@ pub async fn claim_app(
     };
     let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
     answer.judged(doing)?.json(doing)
+}
+
+/// Whether an App has this name in addresses, as GitHub tells strangers: an App that is not public
+/// is not told, and a GitHub that does not answer says no.
+pub async fn is_taken(api: &Url, egress: &Egress, slug: &str) -> bool {
+    let api = api.as_str().trim_end_matches('/');
+    let request = http::Request::get(format!("{api}/apps/{}", segment(slug)))
+        .header(ACCEPT, JSON)
+        .header("x-github-api-version", API_VERSION)
+        .body(reqwest::Body::from(""));
+    let Ok(request) = request else { return false };
+    let answer = tokio::time::timeout(SHORT, egress.send(request)).await;
+    matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
 }
 
 enum ExchangeError {

@@ -522,6 +522,13 @@ pub struct DeliverySummary {
     pub guid: String,
     #[serde(default)]
     pub delivered_at: String,
+    #[serde(default)]
+    pub event: String,
+    /// What came back; 0 and some above 500 where nobody answered.
+    #[serde(default)]
+    pub status_code: Option<u16>,
+    #[serde(default)]
+    pub installation_id: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -17,15 +17,19 @@ use crate::core::command::Address;
 use crate::store::Store;
 
 mod admission;
+mod checklist;
 mod connections;
 mod fairness;
 mod health;
+mod operator;
 mod secrets;
 pub mod setup;
 mod webhook;
 
 pub use admission::Admission;
+pub use checklist::{Examine, LiveChecklist, Tell};
 pub use fairness::Fairness;
+pub use operator::{OperatorPage, operator_link};
 pub use secrets::{WeakSecretError, WebhookSecrets};
 
 /// GitHub sends no more than this.
@@ -55,6 +59,8 @@ pub struct AppState {
     pub clock: Clock,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
+    /// What the operator may look at, if anything.
+    pub operator: Option<OperatorPage>,
 }
 
 /// Answers until `shutdown`; requests under way are finished.
@@ -68,8 +74,11 @@ pub async fn serve(listener: TcpListener, intake: AppState, shutdown: Cancellati
 pub fn router(intake: AppState) -> Router {
     // A GitHub whose address makes no link has no such page.
     let setup = intake.web.as_str().parse().map_or_else(|_| Router::new(), setup::files::routes);
+    let operator = intake.operator.clone();
+    let operator = operator.map_or_else(Router::new, |page| operator::routes(page, &intake.web));
     Router::new()
         .merge(setup)
+        .merge(operator)
         .route("/github/webhook", post(webhook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -44,6 +44,13 @@ impl WebhookSecrets {
         Ok(Self { current, previous, matched_previous: AtomicU64::new(0) })
     }
 
+    /// The signature that GitHub would send with a body.
+    pub fn signature_of(&self, body: &[u8]) -> String {
+        let mut hash = hash_with(&self.current);
+        hash.update(body);
+        format!("sha256={}", hex::encode(hash.sign()))
+    }
+
     /// Begins to hold a body against `signature` (`sha256=` and 64 hex digits). `None`: that is no
     /// signature.
     pub fn begin(&self, signature: &str) -> Option<BodyCheck<'_>> {

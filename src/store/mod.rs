@@ -19,6 +19,7 @@ use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
+mod looked;
 mod memory;
 mod moving;
 mod postgres;
@@ -26,6 +27,7 @@ mod rows;
 mod sqlite;
 mod steps;
 
+pub use looked::DatabaseState;
 pub use memory::Memory;
 pub use moving::{MovedRows, move_all};
 pub use postgres::Postgres;

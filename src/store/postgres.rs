@@ -25,7 +25,7 @@ use sqlx::postgres::PgPool;
 use tokio::sync::Notify;
 
 use super::rows::Arrival;
-use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
+use super::{Accepted, Claim, Commit, DatabaseState, Lease, LogLine, Store, StoreError, Stored};
 use crate::clock::Clock;
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::CheckResult;
@@ -90,6 +90,14 @@ impl Postgres {
         tokio::spawn(news::tell(store.pool.clone(), Arc::downgrade(&store.queued)));
         tokio::spawn(news::hear(store.pool.clone(), Arc::downgrade(&store.heard)));
         Ok(store)
+    }
+
+    /// How a database stands to this version. It is not changed, and may be in use.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn look(address: &str) -> Result<DatabaseState, StoreError> {
+        connect::look(&options(address)?).await
     }
 
     /// The clock whose steady time is the database's.

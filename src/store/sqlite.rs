@@ -18,6 +18,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::looked::{DatabaseState, TAKEN, stands};
 use super::rows::Arrival;
 use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use crate::core::budget::{Accounts, Money, Payer};
@@ -87,6 +88,24 @@ impl Sqlite {
         let (writes, inbox) = mpsc::channel(WAITING_WRITES);
         tokio::spawn(writer::run(connection, inbox));
         Ok(Self { writes, reads })
+    }
+
+    /// How the file stands to this version. It is not changed, and may be in use.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn look(path: &Path) -> Result<DatabaseState, StoreError> {
+        if !path.exists() {
+            return Ok(DatabaseState::New);
+        }
+        let mut connection = options(path)
+            .read_only(true)
+            .create_if_missing(false)
+            .connect()
+            .await
+            .map_err(failed)?;
+        let taken = sqlx::query_as::<_, (i64, Vec<u8>)>(TAKEN).fetch_all(&mut connection).await;
+        Ok(stands(&taken.map_err(failed)?, &migrations::all()))
     }
 
     async fn change(&self, change: QueueChange) -> Result<(), StoreError> {

@@ -32,6 +32,7 @@ mod conventions;
 mod fault;
 mod job_context;
 mod local;
+mod missed;
 mod notes;
 mod old_files;
 mod others_pull;
@@ -39,6 +40,7 @@ mod packages;
 mod patches;
 mod pictures;
 mod proof;
+mod pull;
 mod red_check;
 mod route;
 mod steps;
@@ -47,6 +49,7 @@ mod sweep;
 mod to_read;
 mod turn;
 mod update;
+mod workflows;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
@@ -54,7 +57,10 @@ pub use conventions::conventions;
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalFault, LocalJob};
+pub use missed::Reach;
+pub use pull::{PULL_PAUSE, Pulled};
 pub use survey::{Survey, survey};
+pub use workflows::workflow_risks_of;
 
 /// The worker.
 #[derive(Clone)]
@@ -108,6 +114,19 @@ impl Worker {
     /// When the queue cannot be used.
     pub async fn begin_sweeps(&self) -> Result<(), WorkError> {
         sweep::begin_sweeps(&self.ctx).await
+    }
+
+    /// Reads GitHub's own log of deliveries until `shutdown`, instead of waiting for webhooks.
+    pub async fn pull(&self, shutdown: CancellationToken) {
+        pull::pull(&self.ctx, &shutdown).await;
+    }
+
+    /// Reads it once.
+    ///
+    /// # Errors
+    /// When GitHub does not answer, or nothing can be remembered.
+    pub async fn pull_once(&self, reach: Reach) -> Result<Pulled, WorkError> {
+        pull::round(&self.ctx, reach).await
     }
 
     /// Works until `shutdown`, then hands back what it holds.

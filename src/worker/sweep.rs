@@ -1,12 +1,11 @@
 //! Regular care: webhooks are hints, this is the guarantee.
 
+use super::missed::{Reach, TakenIn, take_in, unknown};
 use super::{Context, WorkError};
-use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, HookId, Timestamp};
+use crate::core::id::Timestamp;
 use crate::core::job::JobStep;
 use crate::core::release;
 use crate::core::task::{SWEEP_IS_LATE, Sweep, Task, hours_late};
-use crate::store::Accepted;
 
 /// How often GitHub's log is compared with ours.
 const MISSED_SECONDS: i64 = 5 * 60;
@@ -15,10 +14,6 @@ const OPEN_PULLS_SECONDS: i64 = 5 * 60;
 /// How often old rows are forgotten, and how old they are then.
 const FORGET_SECONDS: i64 = 6 * 60 * 60;
 const KEEP_SECONDS: i64 = 30 * 24 * 60 * 60;
-/// How far back is looked: GitHub keeps its log for about three days.
-const LOOK_BACK_SECONDS: i64 = 3 * 24 * 60 * 60;
-/// Pages of a hundred deliveries looked through in one sweep.
-const MOST_PAGES: usize = 50;
 
 /// Queues the first sweeps. Done again at every start; each is queued once.
 pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), WorkError> {
@@ -83,41 +78,18 @@ async fn compare_with_github(ctx: &Context, now: Timestamp) -> Result<(), WorkEr
 /// days that we do not know, oldest first. What fails now is found again the next time; then it is
 /// not all done.
 async fn fetch_missed(ctx: &Context) -> Result<bool, WorkError> {
-    let since = ctx.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
-    let mut missed = Vec::new();
-    let mut cursor = None;
-    for _ in 0..MOST_PAGES {
-        let (page, next) = ctx.forge.deliveries(cursor).await?;
-        let ids: Vec<_> = page.iter().filter_map(|delivery| delivery.delivery_id()).collect();
-        let known = ctx.store.known(&ids).await?;
-        let unknown = |id: &DeliveryId| !known.contains(id);
-        let too_old = page.iter().any(|delivery| delivery.is_before(since));
-        missed.extend(page.into_iter().filter(|d| d.delivery_id().as_ref().is_some_and(unknown)));
-        if too_old || next.is_none() {
-            break;
-        }
-        cursor = next;
-    }
     let mut all = true;
-    for delivery in missed.iter().rev() {
-        if let Err(fault) = take_in(ctx, delivery.id).await {
-            tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
-            all = false;
+    for delivery in unknown(ctx, Reach::Whole).await? {
+        match take_in(ctx, &delivery).await {
+            Ok(TakenIn::New) => {
+                tracing::info!(delivery = delivery.guid, "a missed delivery was taken in");
+            }
+            Ok(TakenIn::Known | TakenIn::Gone) => {}
+            Err(fault) => {
+                tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
+                all = false;
+            }
         }
     }
     Ok(all)
-}
-
-async fn take_in(ctx: &Context, id: u64) -> Result<(), WorkError> {
-    let detail = ctx.forge.delivery(id).await?;
-    let Some(guid) = detail.delivery_id() else { return Ok(()) };
-    let hook = HookId(detail.hook_id().unwrap_or(0));
-    let body = detail.request.payload.get().as_bytes();
-    let delivery = Delivery::read(guid, hook, &detail.event, body);
-    let wanted = delivery.is_wanted(&ctx.settings.address);
-    let now = ctx.clock.steady();
-    if ctx.store.accept(&delivery, wanted, now).await? == Accepted::New {
-        tracing::info!(delivery = %delivery.id, "a missed delivery was taken in");
-    }
-    Ok(())
 }

@@ -40,6 +40,7 @@ mod judge;
 mod leaks;
 mod leftovers;
 mod merges;
+mod no_open_port;
 mod notes;
 mod orders;
 mod other_servers;
@@ -74,6 +75,7 @@ mod who_may_approve;
 
 // The modules, and the program as it is started.
 mod action;
+mod doctor;
 mod generated;
 mod guides;
 mod model;

@@ -86,14 +86,14 @@ fn serve(directory: &Path, emulator: &Emulator, app: &AppCredentials, key: &str)
 }
 
 /// A server that is listening, and its log so far.
-struct Served {
+pub struct Served {
     process: Child,
     log: BufReader<std::process::ChildStderr>,
-    address: String,
+    pub address: String,
 }
 
 impl Served {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut process = command.spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
@@ -105,8 +105,17 @@ impl Served {
         Self { process, log, address: at }
     }
 
+    /// One that does not listen, with its log up to these words.
+    pub fn starting(mut command: Command, words: &str) -> Self {
+        let mut process = command.spawn().unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let mut served = Self { process, log, address: String::new() };
+        served.until(words);
+        served
+    }
+
     /// Its log up to these words.
-    fn until(&mut self, words: &str) -> String {
+    pub fn until(&mut self, words: &str) -> String {
         let mut all = String::new();
         while !all.contains(words) {
             assert_ne!(self.log.read_line(&mut all).unwrap(), 0, "it ended before: {all}");
@@ -114,7 +123,7 @@ impl Served {
         all
     }
 
-    fn ask(&self, request: &str) -> String {
+    pub fn ask(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -122,7 +131,7 @@ impl Served {
         answer
     }
 
-    fn stop(mut self) -> (Option<i32>, String) {
+    pub fn stop(mut self) -> (Option<i32>, String) {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let mut log = String::new();
@@ -687,7 +696,7 @@ impl Local {
     }
 }
 
-fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }

@@ -5,7 +5,7 @@
 #![allow(missing_docs)]
 
 mod browser;
-mod web;
+pub(crate) mod web;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -119,6 +119,67 @@ async fn from_one_link_to_a_server_that_takes_webhooks() {
     log.read_to_string(&mut rest).unwrap();
     assert_eq!(served.wait().unwrap().code(), Some(0), "{rest}");
     assert!(!rest.contains(&secrets[1]), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_somebody_has_is_offered_with_the_owners_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = github(folder.path()).await;
+    let spec = gander_emulator::AppSpec { slug: "gander".to_owned(), ..Default::default() };
+    emulator.create_app(spec).unwrap();
+    let setup =
+        Setup::start(folder.path(), &emulator.web_url(), &["--org", "acme", "--url", PUBLIC]);
+    let mut browser = Browser::default();
+    let plan = browser.open(&setup.link).await;
+    assert_eq!(plan.title(), "Make your own GitHub App");
+    assert!(plan.text().contains("\"Gander\" is taken on"), "{}", plan.text());
+    assert!(plan.html.contains("value=\"acme Gander\""), "{}", plan.html);
+    let create = browser.send(&plan, "/plan", &[]).await;
+    assert_eq!(create.title(), "Create “acme Gander”");
+    let done = create_on_github(&mut browser, &create).await;
+    assert_eq!(done.title(), "“acme Gander” is yours", "{}", done.text());
+    setup.interrupt();
+    assert_eq!(setup.ends().0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_last_page_is_the_checklist_and_turns_green_while_gander_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = github(folder.path()).await;
+    let port = free_port();
+    let address = format!("http://127.0.0.1:{port}");
+    let setup = Setup::start(folder.path(), &emulator.web_url(), &["--url", &address]);
+    let (mut browser, mut other) = (Browser::default(), Browser::default());
+    let create = browser.open(&setup.link).await;
+    assert_eq!(browser.open(&setup.page("/check")).await.title(), create.title(), "too early");
+    let done = create_on_github(&mut browser, &create).await;
+    assert!(done.links().contains(&"/check".to_owned()), "{:?}", done.links());
+    assert_eq!(other.open(&setup.page("/check")).await.status, 403);
+    let first = browser.until_known(&setup.page("/check")).await;
+    assert!(first.text().contains("ok App key"), "{}", first.text());
+    assert!(first.text().contains("FAILED webhook nobody answers at"), "{}", first.text());
+    assert!(first.text().contains("GANDER_MODEL_KEY is not set"), "{}", first.text());
+
+    let script = folder.path().join("script.json");
+    std::fs::write(&script, r#"{"attempts": []}"#).unwrap();
+    let mut command = gander();
+    command.args(["serve", "--config"]).arg(setup.directory.join("gander-server.toml"));
+    command.env("GANDER_LISTEN", format!("127.0.0.1:{port}")).env("GANDER_MODEL_SCRIPT", script);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let served = crate::program::Served::start(command);
+    let app = emulator.exchanges().iter().find_map(|it| it.response_body.as_ref()?["id"].as_u64());
+    emulator.install(app.unwrap(), &["mona/stats"]).unwrap();
+    emulator.deliver_all().await;
+    browser.send(&first, "/check", &[]).await;
+    let second = browser.until_known(&setup.page("/check")).await;
+    for line in ["ok webhook", "ok deliveries", "ok installation", "ok permissions", "ok events"] {
+        assert!(second.text().contains(line), "{line}: {}", second.text());
+    }
+    let secret = setup.file("webhook-secret");
+    assert!(!browser.seen.contains(&secret), "a secret was shown");
+    served.stop();
+    setup.interrupt();
+    assert_eq!(setup.ends().0, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +310,8 @@ async fn an_answer_that_is_not_githubs_own_leads_to_nothing_and_one_can_start_ag
         (none.status.as_u16(), none.title()),
         (403, "This answer is not for this setup".into())
     );
-    assert!(emulator.exchanges().is_empty(), "GitHub was asked");
+    let codes = || emulator.exchanges().iter().filter(|it| it.method == "POST").count();
+    assert_eq!(codes(), 0, "GitHub was asked");
 
     let first = state(&create);
     let refused = browser.open(&back("no-such-code", &first)).await;
@@ -267,7 +329,7 @@ async fn an_answer_that_is_not_githubs_own_leads_to_nothing_and_one_can_start_ag
     let third = state(&browser.open(&setup.page("/")).await);
     let strange = browser.open(&back("a%2F..%2Fb", &third)).await;
     assert_eq!(strange.title(), "GitHub sent no code");
-    assert_eq!(emulator.exchanges().len(), 1, "no code is sent twice");
+    assert_eq!(codes(), 1, "no code is sent twice");
 
     let refusal = Fault::on("POST", "/app-manifests/*/conversions").nth(1).answers(422);
     emulator.plan(refusal.with_body(serde_json::json!({ "message": "Too <b>many</b> Apps" })));
@@ -409,6 +471,8 @@ async fn pages_at(time: Arc<AtomicI64>) -> (String, CancellationToken) {
             };
             async { Err(problem) }.boxed()
         }),
+        is_taken: Arc::new(|_| async { false }.boxed()),
+        examine: Arc::new(|_| async {}.boxed()),
         finished: finished.clone(),
     });
     tokio::spawn(pages::serve(listener, setup, finished.clone()));

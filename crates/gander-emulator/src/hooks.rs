@@ -81,10 +81,10 @@ pub(crate) struct Address<'a> {
     pub(crate) action: Option<&'a str>,
 }
 
-/// Queues one delivery, unless the App has no webhook.
+/// Queues one delivery, unless the App has no webhook that is active.
 pub(crate) fn queue(state: &mut State, address: &Address<'_>, mut payload: Value) {
     let Some(app) = state.apps.get(&address.app) else { return };
-    if app.webhook_url.is_none() {
+    if app.webhook_url.is_none() || !app.webhook_active {
         return;
     }
     shapes::told::shorten(address.event, address.action, &mut payload);

@@ -58,6 +58,7 @@ pub(crate) fn actions_app(state: &mut State) -> u64 {
             bot,
             public_key: Vec::new(),
             webhook_url: None,
+            webhook_active: false,
             webhook_secret: String::new(),
             setup_url: None,
             hook_id: ACTIONS + 100_000_000,

@@ -103,6 +103,28 @@ impl Emulator {
         }
     }
 
+    /// Says whether an App's webhook is active: an inactive one is sent nothing, and its log stays
+    /// as it is.
+    pub fn set_webhook_active(&self, app_id: u64, active: bool) {
+        if let Some(app) = self.lock().apps.get_mut(&app_id) {
+            app.webhook_active = active;
+        }
+    }
+
+    /// Says what an App may do from now on. Whoever has installed it has not accepted that yet.
+    pub fn ask_permissions(&self, app_id: u64, permissions: BTreeMap<String, String>) {
+        if let Some(app) = self.lock().apps.get_mut(&app_id) {
+            app.permissions = permissions;
+        }
+    }
+
+    /// Forgets what the log of deliveries holds so far, as GitHub does after a few days.
+    pub fn forget_deliveries(&self) {
+        for delivery in &mut self.lock().hooks.log {
+            delivery.lost |= delivery.outcome.is_some();
+        }
+    }
+
     /// Installs an App on repositories of one account. A second call adds repositories.
     ///
     /// # Errors
@@ -170,6 +192,7 @@ pub(crate) fn register(state: &mut State, new: NewApp) -> u64 {
         bot,
         public_key: Vec::new(),
         webhook_url: spec.webhook_url,
+        webhook_active: true,
         webhook_secret: spec.webhook_secret,
         setup_url,
         hook_id: id + 100_000_000,

@@ -125,10 +125,17 @@ async fn answer_api(
         let route = api::pattern_of(parts.method.as_str(), &path);
         shared.lock().profile.apply(&mut answer, (parts.method.as_str(), route.unwrap_or("")));
         record(&shared, (&parts, &path, &credentials), &body, &answer, answered);
+        answer.headers.push(("date".to_owned(), http_date(shared.lock().now())));
         answer
     };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Refusal::new(500, "Server Error").into_answer())
+}
+
+/// `Tue, 01 Dec 2026 01:45:32 GMT`.
+fn http_date(millis: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// A page for people, if this is one's address.

@@ -215,6 +215,7 @@ fn add_repository(
             statuses: Vec::new(),
             releases: Vec::new(),
             protections: BTreeMap::new(),
+            rulesets: Vec::new(),
             deployed: std::collections::BTreeSet::new(),
             created_at: now,
             pushed_at: now,

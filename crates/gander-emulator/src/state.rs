@@ -6,6 +6,7 @@
 
 mod checks;
 mod reviews;
+mod rulesets;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +16,7 @@ use url::Url;
 
 pub(crate) use self::checks::{CheckRun, CheckSuite, Status};
 pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
+pub(crate) use self::rulesets::Ruleset;
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
 use super::downloads::Downloads;
@@ -84,6 +86,7 @@ pub(crate) struct Ids {
     asset: u64,
     delivery: u64,
     artifact: u64,
+    ruleset: u64,
     issue_event: u64,
     activity: u64,
 }
@@ -124,6 +127,7 @@ ranges! {
     asset = 320_000_000,
     delivery = 180_000_000_000_000_000,
     artifact = 5_000_000_000,
+    ruleset = 9_000_000,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,6 +155,8 @@ pub(crate) struct App {
     pub(crate) bot: u64,
     pub(crate) public_key: Vec<u8>,
     pub(crate) webhook_url: Option<Url>,
+    /// Whether anything is sent there.
+    pub(crate) webhook_active: bool,
     pub(crate) webhook_secret: String,
     pub(crate) setup_url: Option<Url>,
     pub(crate) hook_id: u64,
@@ -223,6 +229,8 @@ pub(crate) struct Repository {
     /// Bundles, by the digest of what they are about.
     pub(crate) attestations: BTreeMap<String, Vec<String>>,
     pub(crate) protections: BTreeMap<String, Protection>,
+    /// What is asked of which branches and tags, beside `protections`.
+    pub(crate) rulesets: Vec<Ruleset>,
     /// Which commits were deployed, each with the environment.
     pub(crate) deployed: BTreeSet<(String, String)>,
     pub(crate) created_at: i64,

@@ -6,7 +6,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::core::setup::Hub;
 use crate::forge::payload::NewApp;
+use crate::sandbox::Identity;
 
 const CONFIG: &str = "gander-server.toml";
 const PRIVATE_KEY: &str = "private-key.pem";
@@ -44,6 +45,11 @@ pub(super) enum VaultError {
         .0.display()
     )]
     Unusable(PathBuf, #[source] io::Error),
+    #[error(
+        "{} holds what is somebody else's, and is not given away: name a new directory with `--dir`",
+        .0.display()
+    )]
+    OfOthers(PathBuf),
     #[error("{} has a name that is not UTF-8: name another directory with `--dir`", .0.display())]
     Unnameable(PathBuf),
 }
@@ -67,6 +73,21 @@ struct WrittenGitHub {
     api_url: String,
     web_url: String,
     mention: String,
+}
+
+/// Makes the directory for another user, who then writes into it. For root only.
+///
+/// # Errors
+/// When somebody else's files are in it, or it cannot be given away.
+pub(super) fn give(directory: &Path, user: Identity) -> Result<(), VaultError> {
+    let unusable = |source| VaultError::Unusable(directory.to_owned(), source);
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+    let known = directory.symlink_metadata().map_err(unusable)?;
+    let is_empty = std::fs::read_dir(directory).map_err(unusable)?.next().is_none();
+    if !known.is_dir() || (known.uid() != user.uid && !is_empty) {
+        return Err(VaultError::OfOthers(directory.to_owned()));
+    }
+    std::os::unix::fs::lchown(directory, Some(user.uid), Some(user.gid)).map_err(unusable)
 }
 
 impl Vault {

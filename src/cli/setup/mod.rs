@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandResult, say, start_logging, unprivileged};
+use super::{CommandResult, doctor, say, start_logging, unprivileged};
 use crate::app::egress_to;
 use crate::clock::Clock;
 use crate::config::variable;
@@ -22,7 +22,7 @@ use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example, Pins};
 use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::{Egress, PrivateAddresses};
 use crate::forge::payload::NewApp;
-use crate::forge::{ForgeError, claim_app};
+use crate::forge::{ForgeError, claim_app, is_taken};
 use crate::server::setup::{
     Beginning, LIFE_SECONDS, Registered, Setup as Pages, SetupProblem, SetupResult, Wishes, serve,
 };
@@ -52,6 +52,9 @@ pub struct SetupCommand {
     /// Where key, secrets and configuration are kept
     #[arg(long, value_name = "DIR", default_value = "gander")]
     dir: PathBuf,
+    /// Started as root: the user to become, and who is to own what is kept: that of `gander serve`
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// Only print this workflow file
     #[arg(long, value_name = "KIND")]
     workflow: Option<Workflow>,
@@ -81,6 +84,12 @@ pub fn run(command: &SetupCommand) -> CommandResult {
         let pins =
             Pins { action: command.action_sha.as_deref(), digest: command.sha256.as_deref() };
         return print(workflow, pins);
+    }
+    if let (true, Some(user)) = (unprivileged::is_root(), &command.user) {
+        keep::give(&command.dir, unprivileged::account(user)?)?;
+        let arguments = std::env::args_os().skip(1);
+        let shown = [command.dir.canonicalize()?];
+        match unprivileged::rerun_unprivileged(arguments, Some(user), &shown)? {}
     }
     start_logging("error", Arc::default());
     let hub: Hub = command.github.parse()?;
@@ -150,12 +159,22 @@ async fn lead(bind: SocketAddr, hub: Hub, wishes: Wishes, vault: Vault) -> Comma
     });
     let finished = CancellationToken::new();
     let kept = registrar.vault.config();
+    let asked = Arc::clone(&registrar);
     let (pages, link) = Pages::begin(Beginning {
         hub,
         address,
         wishes,
         clock: Clock::system(),
         register: Arc::new(move |code| Arc::clone(&registrar).register(code).boxed()),
+        is_taken: Arc::new(move |slug| {
+            let (hub, egress) = (asked.hub.clone(), asked.egress.clone());
+            async move { is_taken(&hub.api(), &egress, &slug).await }.boxed()
+        }),
+        examine: doctor::examiner(doctor::Examination {
+            config: Some(kept.clone()),
+            repositories: Vec::new(),
+            pull: false,
+        }),
         finished: finished.clone(),
     });
     invite(&link, address);
@@ -180,7 +199,10 @@ fn invite(link: &str, address: SocketAddr) {
         say("Others in this network can see what is sent: use it only in one that you trust.");
     }
     if unprivileged::is_root() {
-        say("You are root, and Gander does not run as root: better run this as its user.");
+        say(
+            "You are root, and Gander does not run as root: what is kept will be root's, as the unit of \
+             systemd takes it. For another start, stop this and add `--user NAME`.",
+        );
     }
     say("Ctrl-C stops it.");
 }

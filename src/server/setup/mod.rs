@@ -19,22 +19,27 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::checklist::{Examine, LiveChecklist};
 use super::{PATIENCE, connections};
 use crate::clock::Clock;
 use crate::core::id::Timestamp;
 use crate::core::setup::{AppManifest, Hub, SetupPlan};
 
+mod answers;
 pub(super) mod files;
 mod gate;
-mod pages;
+pub(super) mod pages;
 
 pub use gate::LIFE_SECONDS;
 
+use answers::{again, not_asked_for, see_other, turned_away};
 use gate::{Gate, GateRefusal};
 use pages::{CreatePage, DonePage, MessagePage, PlanPage, Style, message, page};
 
 /// Exchanges a code for the App and keeps what comes of it.
 pub type Register = Arc<dyn Fn(String) -> BoxFuture<'static, SetupResult> + Send + Sync>;
+/// Whether another App has a name in addresses, as far as GitHub tells strangers.
+pub type IsTaken = Arc<dyn Fn(String) -> BoxFuture<'static, bool> + Send + Sync>;
 /// What comes of an exchange.
 pub type SetupResult = Result<Registered, SetupProblem>;
 
@@ -75,6 +80,10 @@ pub struct Beginning {
     pub clock: Clock,
     /// Exchanges a code for the App and keeps what comes of it.
     pub register: Register,
+    /// Asks GitHub whether another App has a name in addresses.
+    pub is_taken: IsTaken,
+    /// Looks whether the App that was made is safe and ready.
+    pub examine: Examine,
     /// Rung when the person says that all is done.
     pub finished: CancellationToken,
 }
@@ -100,6 +109,8 @@ struct SetupInner {
     hosts: Vec<String>,
     clock: Clock,
     register: Register,
+    is_taken: IsTaken,
+    checklist: LiveChecklist,
     finished: CancellationToken,
     progress: Mutex<SetupProgress>,
 }
@@ -108,6 +119,8 @@ struct SetupProgress {
     gate: Gate,
     wishes: Wishes,
     plan: Option<SetupPlan>,
+    /// The name that was last asked about.
+    asked_name: Option<String>,
     /// Codes that were handed on.
     spent: Vec<String>,
     registered: Option<Registered>,
@@ -119,7 +132,9 @@ const COOKIE: &str = "gander_setup";
 impl Setup {
     /// Begins a setup: with it comes the one link that opens it.
     pub fn begin(beginning: Beginning) -> (Self, String) {
-        let Beginning { hub, address, wishes, clock, register, finished } = beginning;
+        let Beginning { hub, address, wishes, clock, register, is_taken, examine, finished } =
+            beginning;
+        let checklist = LiveChecklist::new(examine);
         let mut hosts = vec![address.to_string()];
         if address.ip().is_loopback() {
             hosts.push(format!("localhost:{}", address.port()));
@@ -128,9 +143,16 @@ impl Setup {
             SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
         let gate = Gate::new(clock.now());
         let link = format!("http://{address}/?token={}", gate.token());
-        let progress =
-            Mutex::new(SetupProgress { gate, wishes, plan, spent: Vec::new(), registered: None });
-        let inner = SetupInner { hub, hosts, clock, register, finished, progress };
+        let progress = Mutex::new(SetupProgress {
+            gate,
+            wishes,
+            plan,
+            asked_name: None,
+            spent: Vec::new(),
+            registered: None,
+        });
+        let inner =
+            SetupInner { hub, hosts, clock, register, is_taken, checklist, finished, progress };
         (Self(Arc::new(inner)), link)
     }
 
@@ -157,6 +179,7 @@ pub fn router(setup: Setup) -> Router {
         .route("/plan", post(plan))
         .route("/created", get(created))
         .route("/files", get(show_files))
+        .route("/check", get(check).post(check_again))
         .route("/finish", post(finish))
         .fallback(async || {
             let next = "Go back to the page that the terminal named.";
@@ -206,6 +229,7 @@ async fn home(
     Query(entry): Query<SetupSecrets>,
 ) -> Response {
     let now = setup.now();
+    let taken = look_at_name(&setup, &headers).await;
     let mut progress = setup.lock();
     let known = progress.gate.knows(visitor(&headers), now);
     if let (Some(token), Err(_)) = (&entry.token, known) {
@@ -226,6 +250,9 @@ async fn home(
     if let Some(app) = &progress.registered {
         return done(app, progress.gate.form());
     }
+    if let Some(problem) = taken {
+        return ask(&setup.0.hub, &progress.wishes, progress.gate.form(), Some(problem));
+    }
     match progress.plan.clone() {
         Some(plan) if entry.change.is_none() => {
             let state = progress.gate.state(now).to_owned();
@@ -233,6 +260,26 @@ async fn home(
         }
         _ => ask(&setup.0.hub, &progress.wishes, progress.gate.form(), None),
     }
+}
+
+/// Before a plan is shown for the first time: whether its name is free. If not, another is offered.
+async fn look_at_name(setup: &Setup, headers: &HeaderMap) -> Option<String> {
+    let plan = {
+        let mut progress = setup.lock();
+        progress.gate.knows(visitor(headers), setup.now()).ok()?;
+        let plan = progress.plan.clone().filter(|_| progress.registered.is_none())?;
+        if progress.asked_name.replace(plan.name.clone()).as_ref() == Some(&plan.name) {
+            return None;
+        }
+        plan
+    };
+    if !(setup.0.is_taken)(plan.slug()).await {
+        return None;
+    }
+    let mut progress = setup.lock();
+    (progress.plan, progress.wishes.name) = (None, plan.own_name());
+    let (name, hub) = (&plan.name, &setup.0.hub);
+    Some(format!("{name:?} is taken on {hub} already: another name stands there now."))
 }
 
 fn ask(hub: &Hub, wishes: &Wishes, form: &str, problem: Option<String>) -> Response {
@@ -392,6 +439,32 @@ async fn show_files(
     files::show(&setup.0.hub, &asked, "Add Gander to a repository", lead, true)
 }
 
+async fn check(State(setup): State<Setup>, headers: HeaderMap) -> Response {
+    let progress = setup.lock();
+    if let Err(closed) = progress.gate.knows(visitor(&headers), setup.now()) {
+        return turned_away(closed);
+    }
+    if progress.registered.is_none() {
+        return see_other("/", None);
+    }
+    setup.0.checklist.show("/check", progress.gate.form(), Some("/"))
+}
+
+async fn check_again(
+    State(setup): State<Setup>,
+    headers: HeaderMap,
+    Form(Sent { form, .. }): Form<Sent>,
+) -> Response {
+    let progress = setup.lock();
+    if let Err(refused) = admit_form(&progress, &headers, &form, setup.now()) {
+        return refused;
+    }
+    if progress.registered.is_some() {
+        setup.0.checklist.begin();
+    }
+    see_other("/check", None)
+}
+
 async fn finish(
     State(setup): State<Setup>,
     headers: HeaderMap,
@@ -439,48 +512,4 @@ fn visitor(headers: &HeaderMap) -> &str {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|one| one.split_once('='));
     pairs.find(|(name, _)| name.trim() == COOKIE).map_or("", |(_, value)| value.trim())
-}
-
-fn turned_away(closed: GateRefusal) -> Response {
-    let (title, why) = match closed {
-        GateRefusal::Wrong => (
-            "This browser was not let in",
-            "The link was not complete, or this is another browser than the one that opened it.",
-        ),
-        GateRefusal::Used => ("This link was used already", "For your safety it works only once."),
-        GateRefusal::Late => ("This link has expired", "For your safety it works for one hour."),
-    };
-    let next = "Go on in the browser that opened the link; or stop `gander setup` with Ctrl-C, \
-                start it again and open the new link.";
-    message(StatusCode::FORBIDDEN, title, why, next)
-}
-
-/// GitHub sent somebody back, but not with the answer that is waited for.
-fn not_asked_for(closed: GateRefusal) -> Response {
-    let (title, why) = match closed {
-        GateRefusal::Wrong => (
-            "This answer is not for this setup",
-            "The state in the address is not the one that was sent to GitHub.",
-        ),
-        GateRefusal::Used => ("This answer was used already", "GitHub's answer counts only once."),
-        GateRefusal::Late => ("GitHub's answer came too late", "It is good for one hour."),
-    };
-    let next = "If GitHub shows a new App that you do not know here, delete it there. Then start \
-                again.";
-    again(StatusCode::FORBIDDEN, title, why, next)
-}
-
-/// A message with a way back to the beginning.
-fn again(status: StatusCode, title: &str, why: &str, next: &str) -> Response {
-    page(status, &MessagePage { style: Style, title, why, next, command: None, again: true })
-}
-
-fn see_other(to: &'static str, cookie: Option<HeaderValue>) -> Response {
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
-    if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
 }

@@ -10,7 +10,8 @@ use sqlx::{ConnectOptions, Connection};
 use url::{Host, Url};
 
 use super::{failed, migrations};
-use crate::store::StoreError;
+use crate::store::looked::{TAKEN, stands};
+use crate::store::{DatabaseState, StoreError};
 
 /// The oldest version that is used, as the server counts.
 const OLDEST: i32 = 140_000;
@@ -81,6 +82,28 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 
 /// Sees that the database can be used, and brings its tables up to date.
 pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let connection = reach(options).await?;
+    let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+    migrations::all().run(&alone).await.map_err(not_migrated)?;
+    alone.close().await;
+    // Whether the server was told good-bye changes nothing.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// How the database stands to this version. It is not changed.
+pub(super) async fn look(options: &PgConnectOptions) -> Result<DatabaseState, StoreError> {
+    let mut connection = reach(options).await?;
+    let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    if !there.fetch_one(&mut connection).await.map_err(failed)? {
+        return Ok(DatabaseState::New);
+    }
+    let taken = sqlx::query_as::<_, (i64, Vec<u8>)>(TAKEN).fetch_all(&mut connection).await;
+    Ok(stands(&taken.map_err(failed)?, &migrations::all()))
+}
+
+/// A connection to a server, as a user, and to a database that can be used.
+async fn reach(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let connected = tokio::time::timeout(CONNECTED_WITHIN, options.connect()).await;
     let place = match options.get_socket() {
         Some(directory) => format!("PostgreSQL at the socket in {}", directory.display()),
@@ -94,12 +117,7 @@ pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), 
         .map_err(|cause| not_let_in(options, &place, cause))?;
     look_at(&mut connection, options).await?;
     look_at_rights(&mut connection, options).await?;
-    let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
-    migrations::all().run(&alone).await.map_err(not_migrated)?;
-    alone.close().await;
-    // Whether the server was told good-bye changes nothing.
-    let _ = connection.close().await;
-    Ok(())
+    Ok(connection)
 }
 
 /// What a refused connection is called, and the next step.

@@ -36,6 +36,18 @@ impl Browser {
         self.go(client().get(url), url.parse().unwrap()).await
     }
 
+    /// Opens a page again and again, as it asks for, until it has all to show.
+    pub(crate) async fn until_known(&mut self, url: &str) -> Page {
+        loop {
+            let page = self.open(url).await;
+            assert_eq!(page.status, 200, "{}", page.text());
+            if !page.html.contains("http-equiv=\"refresh\"") {
+                return page;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     /// Opens a page under another name than its own.
     pub(crate) async fn open_as(&mut self, url: &str, host: &str) -> Page {
         self.go(client().get(url).header("host", host), url.parse().unwrap()).await

@@ -12,6 +12,7 @@ use crate::{registry, shapes};
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/app", Access::App, show),
+    route("GET", "/apps/{app_slug}", Access::Open, show_by_slug),
     route("GET", "/app/installations", Access::App, list),
     route("GET", "/app/installations/{id}", Access::App, show_installation),
     route("POST", "/app/installations/{id}/access_tokens", Access::App, create_token),
@@ -28,6 +29,12 @@ fn show(call: &mut Call<'_>) -> Outcome {
     let here = call.state.installations.values().filter(|known| known.app == app.id).count();
     shape["installations_count"] = json!(here);
     Ok(Answer::ok(shape))
+}
+
+fn show_by_slug(call: &mut Call<'_>) -> Outcome {
+    let slug = call.param("app_slug");
+    let app = call.state.apps.values().find(|app| app.slug == slug);
+    Ok(Answer::ok(shapes::app(call.state, app.ok_or_else(Refusal::not_found)?)))
 }
 
 fn list(call: &mut Call<'_>) -> Outcome {

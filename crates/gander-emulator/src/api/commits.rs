@@ -244,6 +244,7 @@ fn rules(call: &mut Call<'_>) -> Outcome {
         rule["ruleset_source"] = json!(call.state.full_name(known));
         rule["ruleset_id"] = json!(42);
     }
+    rules.extend(super::rulesets::rules_of_branch(call, known, branch));
     Ok(call.page(rules))
 }
 

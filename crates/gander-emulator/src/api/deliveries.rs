@@ -16,12 +16,12 @@ pub(super) const ROUTES: &[Route] = &[
 
 fn config(call: &mut Call<'_>) -> Outcome {
     let app = call.app()?;
-    Ok(Answer::ok(json!({
-        "content_type": "json",
-        "insecure_ssl": "0",
-        "secret": "********",
-        "url": app.webhook_url.as_ref().map_or("", |url| url.as_str()),
-    })))
+    let url = app.webhook_url.as_ref().ok_or_else(Refusal::not_found)?.as_str();
+    let mut shape = json!({ "content_type": "json", "insecure_ssl": "0", "url": url });
+    if !app.webhook_secret.is_empty() {
+        shape["secret"] = json!("********");
+    }
+    Ok(Answer::ok(shape))
 }
 
 /// Newest first, page by page with a cursor.

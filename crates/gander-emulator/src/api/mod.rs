@@ -24,6 +24,7 @@ mod releases;
 mod repositories;
 mod review_comments;
 mod reviews;
+mod rulesets;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -79,7 +80,7 @@ const fn route(
 
 /// All routes, family by family.
 pub(crate) fn routes() -> Vec<&'static Route> {
-    let families: [&'static [Route]; 19] = [
+    let families: [&'static [Route]; 20] = [
         apps::ROUTES,
         deliveries::ROUTES,
         repositories::ROUTES,
@@ -87,6 +88,7 @@ pub(crate) fn routes() -> Vec<&'static Route> {
         git_data::ROUTES,
         refs::ROUTES,
         commits::ROUTES,
+        rulesets::ROUTES,
         issues::ROUTES,
         comments::ROUTES,
         labels::ROUTES,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::level::Level;
 use crate::shapes::{node_id, repository_url};
-use crate::{acts, rules};
+use crate::{acts, rules, rulesets};
 
 const READ: Access = Access::Scope("contents", Level::Read);
 const WRITE: Access = Access::Scope("contents", Level::Write);
@@ -71,6 +71,9 @@ fn create(call: &mut Call<'_>) -> Outcome {
     if known.refs.contains_key(&name) {
         return Err(Refusal::new(422, "Reference already exists"));
     }
+    if let Some(words) = rulesets::why_not(known, &name, "creation") {
+        return Err(Refusal::new(422, &words));
+    }
     let inside = |other: &String| {
         other.starts_with(&format!("{name}/")) || name.starts_with(&format!("{other}/"))
     };
@@ -104,6 +107,9 @@ fn update(call: &mut Call<'_>) -> Outcome {
         return Err(Refusal::new(422, "Update is not a fast forward"));
     }
     let branch = call.param("ref").trim_start_matches("heads/");
+    if let Some(words) = rulesets::why_not(call.repository()?, &name, "update") {
+        return Err(Refusal::new(422, &words));
+    }
     if let Some(words) = rules::why_no_push(call.repository()?, branch, &sha) {
         return Err(Refusal::new(422, &words));
     }
@@ -122,6 +128,9 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     let default = format!("refs/heads/{}", call.repository()?.default_branch);
     if name == default {
         return Err(Refusal::new(422, "Cannot delete the default branch"));
+    }
+    if let Some(words) = rulesets::why_not(call.repository()?, &name, "deletion") {
+        return Err(Refusal::new(422, &words));
     }
     let actor = call.actor()?;
     acts::move_ref(call.state, call.repository_id(), &name, None, Some(actor))?;
