@@ -35,9 +35,11 @@ use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 
+mod beside;
 mod data_directory;
 mod job_registries;
 
+pub use beside::store_beside;
 pub use data_directory::lock;
 use data_directory::prepare_data;
 pub use job_registries::registries_of_job;

@@ -15,13 +15,17 @@ use crate::sandbox::{init, overlay};
 use crate::telemetry::{self, LogFormat};
 
 pub mod action;
+pub mod audit;
+mod beside;
 pub mod check;
 pub mod config;
 
 pub mod db;
 pub mod demo;
 mod first_process;
+pub mod jobs;
 mod local;
+pub mod pause;
 pub mod rules;
 pub mod run;
 pub mod serve;
@@ -40,7 +44,8 @@ pub mod worker;
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
                   7 changes cannot be checked here; `gander run`: 3 no verified change, 4 no test \
                   was run, 5 held for a person, 6 not reproducible; `gander rules`: 3 something \
-                  blocks, 5 something is found; `gander verify`: 3 something does not hold."
+                  blocks, 5 something is found; `gander verify` and `gander audit verify`: 3 \
+                  something does not hold."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +75,12 @@ enum CliCommand {
     /// Check a repository's rules
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// See what jobs a server has, follow, stop and repeat them
+    Jobs(jobs::JobsCommand),
+    /// Let a server begin nothing new, or go on
+    Pause(pause::PauseCommand),
+    /// See who changed what, and that nothing of it was changed since
+    Audit(audit::AuditCommand),
     /// Move what Gander remembers to another database
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -124,6 +135,9 @@ pub fn main() -> ExitCode {
             .map_err(Into::into),
         CliCommand::Action(command) => action::run(&command),
         CliCommand::Config(command) => config::run(&command),
+        CliCommand::Jobs(command) => jobs::run(&command),
+        CliCommand::Pause(command) => pause::run(&command),
+        CliCommand::Audit(command) => audit::run(&command),
         CliCommand::Db(command) => db::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Worker(command) => worker::run(&command),

@@ -23,6 +23,9 @@ use crate::sandbox::toolchain::ToolchainPaths;
 mod address;
 mod database;
 mod key_file;
+mod place;
+
+pub use place::StorePlace;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -291,10 +294,7 @@ impl Config {
                 why: format!("{listen:?} is not ADDRESS:PORT, such as 127.0.0.1:8080"),
             })?,
             proxies,
-            data: variable("GANDER_DATA")
-                .map(PathBuf::from)
-                .or(data)
-                .unwrap_or_else(|| "gander-data".into()),
+            data: place::data(variable, data),
             database: database::address(variable("GANDER_DATABASE"), in_file, password)?,
             workers,
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),

@@ -1,6 +1,7 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
 pub mod approval;
+pub mod audit;
 pub mod bare_repository;
 pub mod bill_of_materials;
 pub mod budget;

@@ -19,9 +19,10 @@ use crate::core::fault::ErrorKind;
 use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
-use crate::store::{Claim, LONGEST_PAUSE_SECONDS, Lease, StoreError};
+use crate::store::{Claim, LONGEST_PAUSE_SECONDS, StoreError};
 
 mod attempt;
+mod audit;
 mod budget;
 mod checks;
 mod ci;
@@ -34,6 +35,7 @@ mod job_context;
 mod local;
 mod notes;
 mod old_files;
+mod operator;
 mod others_pull;
 mod packages;
 mod patches;
@@ -123,6 +125,8 @@ impl Worker {
         let (worker, until) = (self.clone(), shutdown.clone());
         let ticking = tokio::spawn(async move { worker.tick(&until).await });
         let (ctx, until) = (self.ctx.clone(), shutdown.clone());
+        tokio::spawn(async move { operator::tell_of_pauses(&ctx, &until).await });
+        let (ctx, until) = (self.ctx.clone(), shutdown.clone());
         let tidying = tokio::spawn(async move { old_files::look_after(&ctx, &until).await });
         while let Some(ended) = loops.join_next().await {
             if let Err(broke) = ended {
@@ -199,10 +203,11 @@ impl Worker {
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
+        let ctx = self.ctx.for_task(claim.task.is_urgent(), slot);
         let performed = if claim.abandoned >= MOST_ABANDONED {
             Some(Err(WorkError::abandoned(claim.abandoned)))
         } else {
-            let work = steps::perform(&self.ctx, &claim, slot, &stop);
+            let work = steps::perform(&ctx, &claim, &stop);
             tokio::pin!(work);
             loop {
                 tokio::select! {
@@ -220,13 +225,21 @@ impl Worker {
             }
         };
         stop.cancel();
+        let audit = audit::entries(&self.ctx, &claim.task, ctx.forge.take_effects()).await;
+        let writer = OutcomeWriter {
+            store: self.ctx.store.as_ref(),
+            clock: &self.ctx.clock,
+            lease: &claim.lease,
+            audit,
+        };
         match performed {
-            Some(performed) => self.write(claim, performed).await?,
+            Some(performed) => self.write(&claim, performed, &writer).await?,
             None if shutdown.is_cancelled() => {
+                writer.record().await?;
                 ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
             }
             // The job is over or somebody else has the task: nothing follows from our half of it.
-            None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
+            None => ignore_lost(writer.acknowledge().await)?,
         }
         self.ctx.wake.notify_one();
         Ok(true)
@@ -258,26 +271,29 @@ impl Worker {
             | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => true,
+            | Task::Sweep(_)
+            | Task::Operator(_) => true,
         }
     }
 
     async fn write(
         &self,
-        claim: Claim,
+        claim: &Claim,
         performed: Result<TaskOutcome, WorkError>,
+        writer: &OutcomeWriter<'_>,
     ) -> Result<(), StoreError> {
         ignore_lost(match performed {
-            Ok(outcome) => self.writer(&claim.lease).write(outcome).await,
-            Err(fault) => self.failed(&claim, fault).await,
+            Ok(outcome) => writer.write(outcome).await,
+            Err(fault) => self.failed(claim, fault, writer).await,
         })
     }
 
-    fn writer<'a>(&'a self, lease: &'a Lease) -> OutcomeWriter<'a> {
-        OutcomeWriter { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
-    }
-
-    async fn failed(&self, claim: &Claim, fault: WorkError) -> Result<(), StoreError> {
+    async fn failed(
+        &self,
+        claim: &Claim,
+        fault: WorkError,
+        writer: &OutcomeWriter<'_>,
+    ) -> Result<(), StoreError> {
         let failure = claim.task.spec().map_or(OnFailure::Dropped, |spec| spec.failure);
         let is_fact = failure != OnFailure::Dropped;
         let most = match failure {
@@ -291,6 +307,7 @@ impl Worker {
             let pause = i64::try_from(pause).unwrap_or(i64::MAX).min(LONGEST_PAUSE_SECONDS);
             tracing::warn!(fault = %fault.text, pause, "trying again later");
             let due = self.ctx.clock.steady().plus_seconds(pause);
+            writer.record().await?;
             return self.ctx.store.postpone(&claim.lease, due, &fault.text).await;
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
@@ -318,9 +335,10 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => return self.writer(&claim.lease).acknowledge().await,
+            | Task::Sweep(_)
+            | Task::Operator(_) => return writer.acknowledge().await,
         };
-        self.writer(&claim.lease).learn(&learnt).await
+        writer.learn(&learnt).await
     }
 }
 

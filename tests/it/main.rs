@@ -41,6 +41,7 @@ mod leaks;
 mod leftovers;
 mod merges;
 mod notes;
+mod operator;
 mod orders;
 mod other_servers;
 mod others;
