@@ -26,7 +26,8 @@ use crate::forge::{
     AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
     download_hosts,
 };
-use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::metrics::Metrics;
+use crate::model::{self, Guarded, Metered, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::installed::installed;
 use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
@@ -146,6 +147,10 @@ impl App {
         let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
             wiring;
         let wake = Arc::new(Notify::new());
+        let metrics = Arc::new(Metrics::default());
+        let counted =
+            |model| -> Arc<dyn Model> { Arc::new(Metered::new(model, Arc::clone(&metrics))) };
+        let models = models.into_iter().map(counted).collect();
         let intake = AppState {
             store: Arc::clone(&store),
             web: Arc::new(forge.web().clone()),
@@ -156,6 +161,7 @@ impl App {
             patience: crate::server::PATIENCE,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
+            metrics: Arc::clone(&metrics),
         };
         let toolchains = installed_toolchains();
         let ctx = Context {
@@ -166,6 +172,7 @@ impl App {
             toolchains,
             models,
             clock,
+            metrics,
             wake,
             slot: HeldSlot::default(),
             settings,
@@ -282,6 +289,7 @@ impl Wiring {
                 workers: config.workers,
                 models: config.models,
                 model_pause: MODEL_PAUSE,
+                retention: config.retention,
             },
         };
         Ok((wiring, data_lock))

@@ -16,6 +16,7 @@ use crate::telemetry::{self, LogFormat};
 
 pub mod action;
 pub mod audit;
+pub mod backup;
 mod beside;
 pub mod check;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 mod first_process;
+pub mod forget;
 pub mod jobs;
 mod local;
 pub mod pause;
@@ -81,6 +83,12 @@ enum CliCommand {
     Pause(pause::PauseCommand),
     /// See who changed what, and that nothing of it was changed since
     Audit(audit::AuditCommand),
+    /// Copy all that a server remembers, while it runs
+    Backup(backup::BackupCommand),
+    /// Put a copy back into an empty data directory
+    Restore(backup::RestoreCommand),
+    /// Remove all that is known of a repository
+    Forget(forget::ForgetCommand),
     /// Move what Gander remembers to another database
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -138,6 +146,9 @@ pub fn main() -> ExitCode {
         CliCommand::Jobs(command) => jobs::run(&command),
         CliCommand::Pause(command) => pause::run(&command),
         CliCommand::Audit(command) => audit::run(&command),
+        CliCommand::Backup(command) => backup::back_up_now(&command),
+        CliCommand::Restore(command) => backup::restore_now(&command),
+        CliCommand::Forget(command) => forget::run(&command),
         CliCommand::Db(command) => db::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Worker(command) => worker::run(&command),

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::core::budget::Money;
 use crate::core::leak::KnownSecrets;
+use crate::core::retention::Retention;
 use crate::egress::PinnedHost;
 use crate::environment::REGISTRIES;
 use crate::model::Provider;
@@ -24,6 +25,7 @@ mod address;
 mod database;
 mod key_file;
 mod place;
+mod retention;
 
 pub use place::StorePlace;
 
@@ -54,6 +56,10 @@ pub struct Config {
     pub installation_day: Money,
     /// Whether addresses that are not on the internet may be reached.
     pub private_addresses: bool,
+    /// Where Prometheus reads. `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 /// GitHub and who we are there.
@@ -160,6 +166,8 @@ struct File {
     model: FileModel,
     fetch: FileFetch,
     limits: FileLimits,
+    metrics: Option<String>,
+    retention: retention::FileRetention,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -276,6 +284,8 @@ impl Config {
             model,
             fetch,
             limits,
+            metrics,
+            retention,
         } = match path {
             Some(path) => read_file(path)?,
             None => File::default(),
@@ -289,10 +299,11 @@ impl Config {
             secret(variable("GANDER_DATABASE_PASSWORD"), password_file.or(database_password_file))?;
         let in_file = database.map(|text| (text, path));
         Ok(Self {
-            listen: listen.parse().map_err(|_| ConfigError::Bad {
-                name: "GANDER_LISTEN",
-                why: format!("{listen:?} is not ADDRESS:PORT, such as 127.0.0.1:8080"),
-            })?,
+            listen: socket_address("GANDER_LISTEN", &listen)?,
+            metrics: (variable("GANDER_METRICS").or(metrics))
+                .map(|text| socket_address("GANDER_METRICS", &text))
+                .transpose()?,
+            retention: retention::read(&retention)?,
             proxies,
             data: place::data(variable, data),
             database: database::address(variable("GANDER_DATABASE"), in_file, password)?,
@@ -307,6 +318,11 @@ impl Config {
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
+}
+
+fn socket_address(name: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let why = || format!("{text:?} is not ADDRESS:PORT, such as 127.0.0.1:8080");
+    text.parse().map_err(|_| ConfigError::Bad { name, why: why() })
 }
 
 /// The address of a PostgreSQL database that was typed; its password may come by variable or file.

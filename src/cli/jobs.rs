@@ -16,6 +16,7 @@ use crate::core::job::{Job, JobStage};
 use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::{OperatorOrder, Task};
+use crate::metrics::dollars;
 use crate::store::{JobQuery, ListedJob, LogLine, LogPlace, WaitingTask};
 
 mod words;
@@ -161,11 +162,6 @@ impl Seen {
             waits_for: self.waits_for.clone(),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no job costs billions")]
-fn dollars(micros: i64) -> f64 {
-    micros as f64 / 1_000_000.0
 }
 
 async fn look_at(beside: &Beside, listed: ListedJob) -> Result<Seen, AnyError> {

@@ -39,6 +39,7 @@ pub mod release;
 pub mod release_gate;
 pub mod release_tools;
 pub mod report;
+pub mod retention;
 pub mod setup;
 pub mod target;
 pub mod task;

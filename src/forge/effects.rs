@@ -27,6 +27,11 @@ pub struct Effect {
 pub(super) struct Effects(Mutex<Vec<Effect>>);
 
 impl Forge {
+    /// So many requests GitHub still takes from the installation with the fewest, as far as it said.
+    pub fn least_remaining(&self) -> Option<u64> {
+        self.inner.limits.least_remaining()
+    }
+
     /// What was changed since this was last asked.
     pub fn take_effects(&self) -> Vec<Effect> {
         std::mem::take(&mut *self.effects.0.lock().unwrap_or_else(PoisonError::into_inner))

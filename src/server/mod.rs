@@ -14,18 +14,21 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::core::command::Address;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 mod admission;
 mod connections;
 mod fairness;
 mod health;
+mod metrics;
 mod secrets;
 pub mod setup;
 mod webhook;
 
 pub use admission::Admission;
 pub use fairness::Fairness;
+pub use metrics::{MetricsState, serve_metrics};
 pub use secrets::{WeakSecretError, WebhookSecrets};
 
 /// GitHub sends no more than this.
@@ -55,6 +58,8 @@ pub struct AppState {
     pub clock: Clock,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
+    /// What this process counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Answers until `shutdown`; requests under way are finished.

@@ -20,6 +20,7 @@ use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
+mod backup;
 mod memory;
 mod moving;
 mod operator;
@@ -28,6 +29,7 @@ mod rows;
 mod sqlite;
 mod steps;
 
+pub use backup::{BackupContent, back_up, restore};
 pub use memory::Memory;
 pub use moving::{MovedRows, move_all};
 pub use operator::{

@@ -47,6 +47,8 @@ mod release;
 mod waiting;
 mod writer;
 
+pub(super) use audit::add as add_to_audit;
+pub(super) use beside::look_at as look_beside;
 use change::{ClaimRequest, QueueChange};
 use waiting::PendingRequest;
 use writer::{AtClose, ForgottenRepository, Removal, WriterRequest};

@@ -13,6 +13,7 @@ use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::{self, Release};
 use crate::core::task::Task;
+use crate::metrics::Metrics;
 use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};
 
 /// A job that changes while its fact is written is read again; this often at most.
@@ -121,6 +122,8 @@ pub(super) struct OutcomeWriter<'a> {
     pub(super) lease: &'a Lease,
     /// What the task changed on GitHub.
     pub(super) audit: Vec<AuditEntry>,
+    /// What this process counts, if anybody reads it.
+    pub(super) metrics: Option<&'a Metrics>,
 }
 
 impl OutcomeWriter<'_> {
@@ -161,7 +164,7 @@ impl OutcomeWriter<'_> {
             match self.store.commit(self.lease, &commit, self.clock.steady()).await {
                 Err(StoreError::Conflict) => {}
                 Ok(()) => {
-                    tell(&commit);
+                    self.tell(&commit);
                     return Ok(());
                 }
                 other => return other,
@@ -181,10 +184,22 @@ impl OutcomeWriter<'_> {
                 self.store.postpone(self.lease, now, "the job changed meanwhile").await
             }
             Ok(()) => {
-                tell(commit);
+                self.tell(commit);
                 Ok(())
             }
             other => other,
+        }
+    }
+}
+
+impl OutcomeWriter<'_> {
+    fn tell(&self, commit: &Commit) {
+        tell(commit);
+        if let (Some(metrics), Some(Write::New(job) | Write::Change(job, _))) =
+            (self.metrics, &commit.job)
+            && let Some(ending) = job.stage.ending()
+        {
+            metrics.ended(ending.into());
         }
     }
 }

@@ -73,7 +73,7 @@ impl LocalJob<'_> {
         store.enqueue(&queued, self.clock.steady()).await?;
         while let Some(claim) = store.claim(self.clock.steady()).await? {
             let (clock, lease) = (&self.clock, &claim.lease);
-            let writer = OutcomeWriter { store, clock, lease, audit: Vec::new() };
+            let writer = OutcomeWriter { store, clock, lease, audit: Vec::new(), metrics: None };
             let Some(stored) = store.job(&id).await? else {
                 let job = Some(Write::New(self.job.clone()));
                 let commit = Commit { job, tasks: vec![queued.clone()], ..Commit::default() };

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
 use crate::agent::HeldSlot;
 use crate::core::fault::ErrorKind;
+use crate::core::id::Timestamp;
 use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
@@ -203,6 +204,7 @@ impl Worker {
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
+        let begun = self.ctx.clock.steady();
         let ctx = self.ctx.for_task(claim.task.is_urgent(), slot);
         let performed = if claim.abandoned >= MOST_ABANDONED {
             Some(Err(WorkError::abandoned(claim.abandoned)))
@@ -225,12 +227,14 @@ impl Worker {
             }
         };
         stop.cancel();
+        self.count(&claim.task, begun, performed.as_ref());
         let audit = audit::entries(&self.ctx, &claim.task, ctx.forge.take_effects()).await;
         let writer = OutcomeWriter {
             store: self.ctx.store.as_ref(),
             clock: &self.ctx.clock,
             lease: &claim.lease,
             audit,
+            metrics: Some(&self.ctx.metrics),
         };
         match performed {
             Some(performed) => self.write(&claim, performed, &writer).await?,
@@ -243,6 +247,32 @@ impl Worker {
         }
         self.ctx.wake.notify_one();
         Ok(true)
+    }
+
+    /// How long a step took. One that was cut off is not counted.
+    fn count(
+        &self,
+        task: &Task,
+        begun: Timestamp,
+        performed: Option<&Result<TaskOutcome, WorkError>>,
+    ) {
+        let (of, step) = match task {
+            Task::Step { step, .. } => ("job", format!("{step:?}")),
+            Task::Release { step, .. } => ("release", format!("{step:?}")),
+            Task::Delivery { .. }
+            | Task::ReleaseOf { .. }
+            | Task::NextRelease { .. }
+            | Task::Reply(_)
+            | Task::NextOn { .. }
+            | Task::Sweep(_)
+            | Task::Operator(_) => return,
+        };
+        let Some(performed) = performed else { return };
+        // Without what it is about.
+        let name = step.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        let took = self.ctx.clock.steady().0 - begun.0;
+        let seconds = Duration::from_millis(u64::try_from(took).unwrap_or(0)).as_secs_f64();
+        self.ctx.metrics.step(of, name, seconds, performed.is_err());
     }
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.

@@ -59,10 +59,11 @@ async fn retry(ctx: &Context, id: &JobId, key: &str) -> Result<TaskOutcome, Work
     })))
 }
 
-/// Says in the log when a pause begins and ends, until `shutdown`.
+/// Says in the log when a pause begins and ends, until `shutdown`, and notes what GitHub still takes.
 pub(super) async fn tell_of_pauses(ctx: &Context, shutdown: &CancellationToken) {
     let mut told = None;
     while !shutdown.is_cancelled() {
+        ctx.metrics.rate_limit(ctx.forge.least_remaining());
         if let Ok(now) = ctx.store.paused().await {
             if now != told {
                 tell(now);

@@ -2,8 +2,13 @@
 
 #![allow(clippy::disallowed_methods)] // starts the program
 
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use gander::core::delivery::{Content, Delivery};
+use gander::core::id::{DeliveryId, HookId, Timestamp};
 use gander::core::job::{JobEnding, JobStage};
 use gander::store::JobQuery;
 use serde_json::Value;
@@ -12,7 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::postgres_server::shared;
 use crate::program::{fails_saying, gander, said};
-use crate::world::{World, good_fix, off_by_one, owned};
+use crate::world::{Gander, World, good_fix, off_by_one, open, owned};
 
 fn beside(w: &World, words: &[&str]) -> Command {
     let mut command = gander();
@@ -224,4 +229,193 @@ async fn a_command_beside_the_server_makes_no_database_and_changes_none() {
         .unwrap();
     fails_saying(&mut jobs(), "its tables are those of an older version of Gander");
     gander::store::Store::close(&store).await.unwrap();
+}
+
+/// One that is recorded and leads to nothing.
+fn recorded(n: u64) -> Delivery {
+    let id: DeliveryId = format!("00000000-0000-4000-8000-{n:012x}").parse().unwrap();
+    let mut body_digest = [0; 32];
+    body_digest[..8].copy_from_slice(&n.to_be_bytes());
+    let content = Content::Quarantined("for the story".to_owned());
+    Delivery { id, hook_id: HookId(1), event: "issues".into(), body_digest, content }
+}
+
+fn restoring(file: &Path, data: &Path) -> Command {
+    let mut command = gander();
+    command.arg("restore").arg(file).env("GANDER_DATA", data);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_is_restored_elsewhere_and_nothing_is_lost_or_done_twice() {
+    let w = World::beginning_today(owned(off_by_one())).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    w.maintainer().comments(crate::world::REPO, issue, "/gander fix").unwrap();
+    w.until("an attempt", |w| w.model.heard().len() > 1).await;
+
+    // A server under load: what it acknowledged before the copy was begun has to be in it.
+    let (store, going) = (Arc::clone(&w.store), Arc::new(AtomicBool::new(true)));
+    let goes_on = Arc::clone(&going);
+    let load = tokio::spawn(async move {
+        let mut many = 0;
+        while goes_on.load(Ordering::SeqCst) {
+            store.accept(&recorded(many), false, Timestamp(0)).await.unwrap();
+            many += 1;
+        }
+        many
+    });
+    while w.store.known(&[recorded(200).id]).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("gander.backup");
+    let words = ["backup", "--transcripts", file.to_str().unwrap()];
+    let made = told(&mut beside(&w, &words));
+    going.store(false, Ordering::SeqCst);
+    assert!(load.await.unwrap() > 200);
+    assert!(made.contains("rows of") && made.contains("files of jobs"), "{made}");
+    fails_saying(&mut beside(&w, &words), "is there already, and is not overwritten");
+    let left: Vec<_> = std::fs::read_dir(elsewhere.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+
+    // The job goes on to its pull request, and then the machine is gone.
+    w.settle().await;
+    assert_eq!(w.our_branches().len(), 1);
+    let comments = w.issue(issue).comments.len();
+    let data = elsewhere.path().join("data");
+    let put = told(&mut restoring(&file, &data));
+    assert!(put.starts_with("Put back into"), "{put}");
+    fails_saying(&mut restoring(&file, &data), "is there already, and is not overwritten");
+    assert!(std::fs::read_dir(data.join("jobs")).unwrap().count() > 0, "its transcripts are there");
+    let mut audit = gander();
+    assert!(told(audit.args(["audit", "verify"]).env("GANDER_DATA", &data)).contains("each as it"));
+
+    let store = open(&data).await;
+    let all: Vec<DeliveryId> = (0..=200).map(|n| recorded(n).id).collect();
+    assert_eq!(store.known(&all).await.unwrap(), all, "nothing is lost");
+    let now = Timestamp(w.now() + 60_000);
+    let model: Arc<dyn gander::model::Model> = Arc::clone(&w.model) as _;
+    let app = Gander {
+        api: w.emulator.api_url(),
+        web: w.emulator.web_url(),
+        app_id: w.app.app_id,
+        key: &w.app.private_key_pem,
+        secret: &w.app.webhook_secret,
+        clock: gander::clock::Clock::from_fn(move || now),
+        data: data.clone(),
+        store: Arc::clone(&store),
+        model,
+    };
+    let app = app.app();
+    let never = tokio_util::sync::CancellationToken::new();
+    while app.worker.step(&never).await.unwrap() {}
+    let jobs = store.list_jobs(&JobQuery::All, 9).await.unwrap();
+    assert_eq!(jobs.len(), 1);
+    assert!(jobs[0].stored.machine.stage.is_in_review(), "{:?}", jobs[0].stored.machine.stage);
+    assert_eq!(w.only_pull().number, w.our_pull().number, "nothing is done twice");
+    assert_eq!(w.issue(issue).comments.len(), comments, "{}", w.timeline());
+    store.close().await.unwrap();
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_found_out_and_nothing_is_put_in_place() {
+    let w = World::beginning_today(owned(off_by_one())).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("backup");
+    told(&mut beside(&w, &["backup", file.to_str().unwrap()]));
+    let refused = |words: &str| {
+        let data = place.path().join("data");
+        let output = restoring(&file, &data).output().unwrap();
+        let told = said(&output);
+        assert!(output.status.code() == Some(1) && told.contains(words), "{told}");
+        let left = std::fs::read_dir(&data).unwrap().map(|it| it.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["lock"], "nothing is left");
+    };
+    let options = SqliteConnectOptions::new().filename(&file);
+    let mut copy = SqliteConnection::connect_with(&options).await.unwrap();
+    let spoilt = "UPDATE jobs SET state = replace(state, 'mona', 'lisa')";
+    sqlx::raw_sql(spoilt).execute(&mut copy).await.unwrap();
+    copy.close().await.unwrap();
+    refused("the rows of jobs are not those that were copied");
+    std::fs::write(&file, "a letter").unwrap();
+    refused("it is no file that `gander backup` made");
+    let mut postgres = gander();
+    postgres.args(["backup", "x"]).env("GANDER_DATABASE", "postgres://g@localhost/g");
+    fails_saying(&mut postgres, "pg_dump --format=custom");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_repository_is_forgotten_when_its_jobs_are_over() {
+    let w = World::beginning_today(owned(off_by_one())).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    let forget = ["forget", "acme/widgets", "--yes"];
+    fails_saying(&mut beside(&w, &["forget", "acme/nothing"]), "nothing is known of a repository");
+    assert!(told(&mut beside(&w, &forget[..2])).contains("None of it comes back"));
+    fails_saying(&mut beside(&w, &forget), "is not over: `gander jobs` lists them");
+    w.approved().await;
+    assert!(w.only_pull().merged, "{}", w.timeline());
+    assert!(w.data().join("jobs").read_dir().unwrap().count() > 0);
+    let gone = told(&mut beside(&w, &forget));
+    assert!(gone.contains("acme/widgets: 1 jobs and"), "{gone}");
+    assert_eq!(told(&mut beside(&w, &["jobs", "--all"])), "There was no job yet.\n");
+    assert_eq!(w.data().join("jobs").read_dir().unwrap().count(), 0);
+    assert_eq!(w.data().join("mirrors").read_dir().unwrap().count(), 0);
+    let verified = told(&mut beside(&w, &["audit", "verify"]));
+    assert!(verified.contains("the content was taken out"), "{verified}");
+    let audit = told(&mut beside(&w, &["audit", "--last", "2000"]));
+    assert!(audit.contains("forgot the repository with the number"), "{audit}");
+    assert!(!audit.contains("mona") && !audit.contains("acme"), "{audit}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn prometheus_reads_what_happened_and_no_name_of_anybody() {
+    let w = World::beginning_today(owned(off_by_one())).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    w.approved().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+    let state = gander::server::MetricsState {
+        metrics: Arc::clone(&w.intake.metrics),
+        store: Arc::clone(&w.store),
+        clock: w.intake.clock.clone(),
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let serving = tokio::spawn(gander::server::serve_metrics(listener, state, stop.clone()));
+    let read = async || reqwest::get(&url).await.unwrap().text().await.unwrap();
+    let text = read().await;
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let line = line.unwrap_or_else(|| panic!("{name}: {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(value("gander_deliveries_total{result=\"accepted\"}") >= 2.0, "{text}");
+    assert!(value("gander_job_endings_total{ending=\"merged\"}") == 1.0, "{text}");
+    assert!(value("gander_step_seconds_count{of=\"job\",step=\"Fix\"}") == 1.0, "{text}");
+    assert!(value("gander_model_replies_total{model=\"scripted\",result=\"reply\"}") == 4.0);
+    assert!(value("gander_merged_30d_pulls") == 1.0 && value("gander_paused") == 0.0, "{text}");
+    assert!(value("gander_store_up") == 1.0 && value("gander_queue_oldest_seconds") >= 0.0);
+    assert!(!text.contains("gander_jobs{"), "no job is left: {text}");
+    for name in ["acme", "widgets", "mona", "hubot"] {
+        assert!(!text.contains(name), "{name}: {text}");
+    }
+    // What every family promises, its samples keep.
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let families: Vec<&str> = families.filter_map(|it| it.split(' ').next()).collect();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert!(families.iter().any(|family| name.starts_with(family)), "{line}");
+    }
+    w.store.close().await.unwrap();
+    w.minutes_pass(1);
+    assert!(read().await.contains("gander_store_up 0"), "what was counted is told all the same");
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }

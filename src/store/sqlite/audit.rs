@@ -10,7 +10,7 @@ use crate::store::operator::salt;
 use crate::store::rows::to_json;
 
 /// Adds rows to the end. Runs inside a transaction that holds the write lock.
-pub(super) async fn add(
+pub(in crate::store) async fn add(
     connection: &mut SqliteConnection,
     entries: &[AuditEntry],
     now: Timestamp,

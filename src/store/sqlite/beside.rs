@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::steps::fits;
 
 /// Nothing is made or changed: neither the file nor its tables.
-pub(super) async fn look_at(path: &Path) -> Result<(), StoreError> {
+pub(in crate::store) async fn look_at(path: &Path) -> Result<(), StoreError> {
     if !path.is_file() {
         return Err(StoreError::Unsuitable(format!(
             "there is no file {}: name the server's configuration with --config, or its data \
