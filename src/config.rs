@@ -17,13 +17,13 @@ use crate::core::budget::Money;
 use crate::core::leak::KnownSecrets;
 use crate::core::retention::Retention;
 use crate::egress::PinnedHost;
-use crate::environment::REGISTRIES;
 use crate::model::Provider;
 use crate::sandbox::toolchain::ToolchainPaths;
 
 mod address;
 mod database;
 mod key_file;
+mod network;
 mod place;
 mod retention;
 
@@ -299,9 +299,9 @@ impl Config {
             secret(variable("GANDER_DATABASE_PASSWORD"), password_file.or(database_password_file))?;
         let in_file = database.map(|text| (text, path));
         Ok(Self {
-            listen: socket_address("GANDER_LISTEN", &listen)?,
+            listen: network::socket("GANDER_LISTEN", &listen)?,
             metrics: (variable("GANDER_METRICS").or(metrics))
-                .map(|text| socket_address("GANDER_METRICS", &text))
+                .map(|text| network::socket("GANDER_METRICS", &text))
                 .transpose()?,
             retention: retention::read(&retention)?,
             proxies,
@@ -311,18 +311,13 @@ impl Config {
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
             model,
-            registries: read_registries(fetch.registries)?,
+            registries: network::registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
             installation_day: limits.installation_day.unwrap_or(Money::from_micros(100_000_000)),
             private_addresses: allow_private_addresses
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
-}
-
-fn socket_address(name: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
-    let why = || format!("{text:?} is not ADDRESS:PORT, such as 127.0.0.1:8080");
-    text.parse().map_err(|_| ConfigError::Bad { name, why: why() })
 }
 
 /// The address of a PostgreSQL database that was typed; its password may come by variable or file.
@@ -387,17 +382,6 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
         let problem = format!("line {line}, column {column}: {}", error.message());
         ConfigError::Malformed(path.to_owned(), problem)
     })
-}
-
-fn read_registries(named: Option<Vec<String>>) -> Result<BTreeSet<PinnedHost>, ConfigError> {
-    let named = named.unwrap_or_else(|| REGISTRIES.map(str::to_owned).into());
-    let read = |host: String| {
-        host.parse().map_err(|_| ConfigError::Bad {
-            name: "fetch.registries",
-            why: format!("{host:?} is no host, such as registry.npmjs.org or mirror.example:8443"),
-        })
-    };
-    named.into_iter().map(read).collect()
 }
 
 fn read_github(
