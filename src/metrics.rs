@@ -33,11 +33,11 @@ const BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0]
 #[derive(Debug, Default)]
 pub struct Metrics {
     deliveries: [AtomicU64; DELIVERY_RESULTS.len()],
-    others: Mutex<Counted>,
+    others: Mutex<OtherCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct OtherCounts {
     endings: BTreeMap<&'static str, u64>,
     /// By what they belong to and their name.
     steps: BTreeMap<(&'static str, String), StepCount>,
@@ -72,7 +72,7 @@ pub struct ModelTokens {
 }
 
 impl Metrics {
-    fn others(&self) -> std::sync::MutexGuard<'_, Counted> {
+    fn others(&self) -> std::sync::MutexGuard<'_, OtherCounts> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -150,7 +150,7 @@ impl Metrics {
     }
 }
 
-impl Counted {
+impl OtherCounts {
     fn write_steps(&self, text: &mut MetricsText) {
         text.family("gander_step_seconds", "histogram", "How long steps took.");
         for ((of, step), count) in &self.steps {

@@ -137,13 +137,13 @@ struct LineView {
 }
 
 /// A job as it stands, and what stands in the queue for it.
-struct Seen {
+struct SeenJob {
     listed: ListedJob,
     tasks: Vec<WaitingTask>,
     waits_for: Option<String>,
 }
 
-impl Seen {
+impl SeenJob {
     fn job(&self) -> &Job {
         &self.listed.stored.machine
     }
@@ -164,12 +164,12 @@ impl Seen {
     }
 }
 
-async fn look_at(beside: &Beside, listed: ListedJob) -> Result<Seen, AnyError> {
+async fn look_at(beside: &Beside, listed: ListedJob) -> Result<SeenJob, AnyError> {
     let job = &listed.stored.machine;
     let tasks = beside.store.waiting(&Task::lanes_of(job)).await?;
     let paused = beside.store.paused().await?.is_some();
     let waits_for = waits_for(job, &tasks, paused, beside.clock.steady());
-    Ok(Seen { listed, tasks, waits_for })
+    Ok(SeenJob { listed, tasks, waits_for })
 }
 
 async fn list(beside: &Beside, all: bool, json: bool) -> CommandResult {
@@ -179,7 +179,7 @@ async fn list(beside: &Beside, all: bool, json: bool) -> CommandResult {
         seen.push(look_at(beside, listed).await?);
     }
     if json {
-        say_json(&seen.iter().map(Seen::view).collect::<Vec<_>>())?;
+        say_json(&seen.iter().map(SeenJob::view).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(since) = beside.store.paused().await? {
@@ -207,7 +207,7 @@ async fn list(beside: &Beside, all: bool, json: bool) -> CommandResult {
 }
 
 /// The one job that was meant.
-async fn meant(beside: &Beside, name: &str) -> Result<Seen, AnyError> {
+async fn meant(beside: &Beside, name: &str) -> Result<SeenJob, AnyError> {
     let mut found = beside.store.list_jobs(&JobQuery::Named(name.to_lowercase()), 6).await?;
     // A whole id is no beginning of another.
     if let Some(exact) = found.iter().position(|it| it.stored.machine.id.as_str() == name) {
@@ -269,7 +269,7 @@ async fn show(beside: &Beside, name: &str, json: bool) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn whole_view(seen: &Seen, log: Vec<LogLine>) -> WholeView {
+fn whole_view(seen: &SeenJob, log: Vec<LogLine>) -> WholeView {
     let job = seen.job();
     let task = |it: &WaitingTask| TaskView {
         task: words::task_name(&it.task),

@@ -30,7 +30,7 @@ pub struct MetricsState {
 }
 
 /// What was read of the store, and when.
-type Read = Arc<Mutex<Option<(Timestamp, String)>>>;
+type LastReading = Arc<Mutex<Option<(Timestamp, String)>>>;
 
 /// How long that is told.
 const READ_EVERY_SECONDS: i64 = 10;
@@ -48,19 +48,20 @@ pub async fn serve_metrics(
     state: MetricsState,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = Router::new().route("/metrics", get(metrics)).with_state((state, Read::default()));
+    let router =
+        Router::new().route("/metrics", get(metrics)).with_state((state, LastReading::default()));
     axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
 async fn metrics(
-    State((state, read)): State<(MetricsState, Read)>,
+    State((state, read)): State<(MetricsState, LastReading)>,
 ) -> ([(http::HeaderName, &'static str); 1], String) {
     let mut text = state.metrics.text();
     text.push_str(&of_store(&state, &read).await);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
-async fn of_store(state: &MetricsState, read: &Read) -> String {
+async fn of_store(state: &MetricsState, read: &LastReading) -> String {
     let mut read = read.lock().await;
     let now = state.clock.steady();
     if let Some((at, text)) = &*read

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::LogLine;
 use super::rows::from_json;
 use super::{StoreError, Stored};
+use crate::core::audit::AuditRow;
 use crate::core::budget::Money;
-use crate::core::id::Timestamp;
+use crate::core::id::{RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::task::Task;
 
@@ -168,6 +169,15 @@ fn collect_digests(value: &Value, found: &mut BTreeSet<String>) {
         Value::Object(all) => all.values().for_each(|it| collect_digests(it, found)),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Place, moment, repository, salt, content, digest and hash.
+pub(super) type AuditColumns =
+    (i64, i64, Option<i64>, Option<Vec<u8>>, Option<String>, Vec<u8>, Vec<u8>);
+
+pub(super) fn audit_row((seq, at, repo, salt, body, digest, hash): AuditColumns) -> AuditRow {
+    let repo = repo.map(|repo| RepoId(repo.cast_unsigned()));
+    AuditRow { seq, at: Timestamp(at), repo, salt, body, digest, hash }
 }
 
 /// Random bytes that go into the digest of a row of the audit log.

@@ -6,7 +6,7 @@ use super::failed;
 use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::id::{RepoId, Timestamp};
 use crate::store::StoreError;
-use crate::store::operator::salt;
+use crate::store::operator::{self, AuditColumns, salt};
 use crate::store::rows::to_json;
 
 /// Adds rows to the end. Runs inside a transaction that holds the write lock.
@@ -65,15 +65,12 @@ pub(super) async fn take_out(
         .map_err(failed)
 }
 
-/// Place, moment, repository, salt, content, digest and hash.
-type Row = (i64, i64, Option<i64>, Option<Vec<u8>>, Option<String>, Vec<u8>, Vec<u8>);
-
 pub(super) async fn rows(
     pool: &SqlitePool,
     after: i64,
     most: u32,
 ) -> Result<Vec<AuditRow>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<AuditColumns> = sqlx::query_as(
         "SELECT seq, at, repo, salt, body, digest, hash FROM audit
          WHERE seq > ? ORDER BY seq LIMIT ?",
     )
@@ -82,11 +79,7 @@ pub(super) async fn rows(
     .fetch_all(pool)
     .await
     .map_err(failed)?;
-    let row = |(seq, at, repo, salt, body, digest, hash): Row| {
-        let repo = repo.map(|repo| RepoId(repo.cast_unsigned()));
-        AuditRow { seq, at: Timestamp(at), repo, salt, body, digest, hash }
-    };
-    Ok(rows.into_iter().map(row).collect())
+    Ok(rows.into_iter().map(operator::audit_row).collect())
 }
 
 pub(super) async fn head(pool: &SqlitePool) -> Result<AuditHead, StoreError> {
