@@ -25,7 +25,7 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
-.PHONY: help demo test test-runners test-registries required test-pages crash survivors try-recipes lint lint-rest deny lint-action setup-lint dist reproduce bench fmt setup setup-test
+.PHONY: help demo test test-runners test-registries required test-pages crash survivors try-recipes try-metrics lint lint-rest deny lint-action setup-lint dist reproduce bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
@@ -36,6 +36,7 @@ help:
 	@echo "make crash  200 kills at random moments, and before and after every write"
 	@echo "make survivors  1,000 runs of the sandbox with daemons and fork bombs: nothing is left"
 	@echo "make try-recipes  the guide's Caddy and nginx in front of a real Gander"
+	@echo "make try-metrics  the alert rules and the dashboard, with a real Prometheus and Gander"
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make required  the emulator's table of required members, from GitHub's description"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
@@ -92,6 +93,11 @@ survivors: setup-test
 try-recipes:
 	$(CARGO) build --locked
 	@sh packaging/try-recipes.sh target/debug
+
+# By hand: it needs Prometheus, and installs none.
+try-metrics:
+	$(CARGO) build --locked
+	@sh packaging/try-metrics.sh target/debug
 
 lint: lint-rest
 	$(CARGO) clippy $(ALL) --all-targets -- --deny warnings

@@ -26,7 +26,8 @@ use crate::forge::{
     AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
     download_hosts,
 };
-use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::metrics::Metrics;
+use crate::model::{self, Guarded, Metered, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::installed::installed;
 use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
@@ -35,9 +36,11 @@ use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 
+mod beside;
 mod data_directory;
 mod job_registries;
 
+pub use beside::store_beside;
 pub use data_directory::lock;
 use data_directory::prepare_data;
 pub use job_registries::registries_of_job;
@@ -155,6 +158,10 @@ impl App {
         let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
             wiring;
         let wake = Arc::new(Notify::new());
+        let metrics = Arc::new(Metrics::default());
+        let counted =
+            |model| -> Arc<dyn Model> { Arc::new(Metered::new(model, Arc::clone(&metrics))) };
+        let models = models.into_iter().map(counted).collect();
         let intake = AppState {
             store: Arc::clone(&store),
             web: Arc::new(forge.web().clone()),
@@ -166,6 +173,7 @@ impl App {
             clock: clock.clone(),
             wake: Arc::clone(&wake),
             operator: None,
+            metrics: Arc::clone(&metrics),
         };
         let toolchains = installed_toolchains();
         let ctx = Context {
@@ -176,6 +184,7 @@ impl App {
             toolchains,
             models,
             clock,
+            metrics,
             wake,
             slot: HeldSlot::default(),
             settings,
@@ -290,6 +299,7 @@ impl Wiring {
                 workers: config.workers,
                 models: config.models,
                 model_pause: MODEL_PAUSE,
+                retention: config.retention,
             },
         };
         Ok((wiring, data_lock))

@@ -15,6 +15,9 @@ use crate::sandbox::{init, overlay};
 use crate::telemetry::{self, LogFormat};
 
 pub mod action;
+pub mod audit;
+pub mod backup;
+mod beside;
 pub mod check;
 pub mod config;
 
@@ -22,7 +25,10 @@ pub mod db;
 pub mod demo;
 pub mod doctor;
 mod first_process;
+pub mod forget;
+pub mod jobs;
 mod local;
+pub mod pause;
 pub mod rules;
 pub mod run;
 pub mod serve;
@@ -41,8 +47,8 @@ pub mod worker;
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
                   7 changes cannot be checked here; `gander run`: 3 no verified change, 4 no test \
                   was run, 5 held for a person, 6 not reproducible; `gander rules`: 3 something \
-                  blocks, 5 something is found; `gander verify`: 3 something does not hold; \
-                  `gander doctor`: 3 something is red."
+                  blocks, 5 something is found; `gander verify` and `gander audit verify`: 3 \
+                  something does not hold; `gander doctor`: 3 something is red."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -74,6 +80,18 @@ enum CliCommand {
     /// Check a repository's rules
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// See what jobs a server has, follow, stop and repeat them
+    Jobs(jobs::JobsCommand),
+    /// Let a server begin nothing new, or go on
+    Pause(pause::PauseCommand),
+    /// See who changed what, and that nothing of it was changed since
+    Audit(audit::AuditCommand),
+    /// Copy all that a server remembers, while it runs
+    Backup(backup::BackupCommand),
+    /// Put a copy back into an empty data directory
+    Restore(backup::RestoreCommand),
+    /// Remove all that is known of a repository
+    Forget(forget::ForgetCommand),
     /// Move what Gander remembers to another database
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -128,6 +146,12 @@ pub fn main() -> ExitCode {
             .map_err(Into::into),
         CliCommand::Action(command) => action::run(&command),
         CliCommand::Config(command) => config::run(&command),
+        CliCommand::Jobs(command) => jobs::run(&command),
+        CliCommand::Pause(command) => pause::run(&command),
+        CliCommand::Audit(command) => audit::run(&command),
+        CliCommand::Backup(command) => backup::back_up_now(&command),
+        CliCommand::Restore(command) => backup::restore_now(&command),
+        CliCommand::Forget(command) => forget::run(&command),
         CliCommand::Db(command) => db::run(&command),
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Worker(command) => worker::run(&command),

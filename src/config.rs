@@ -15,14 +15,19 @@ use url::Url;
 
 use crate::core::budget::Money;
 use crate::core::leak::KnownSecrets;
+use crate::core::retention::Retention;
 use crate::egress::PinnedHost;
-use crate::environment::REGISTRIES;
 use crate::model::Provider;
 use crate::sandbox::toolchain::ToolchainPaths;
 
 mod address;
 mod database;
 mod key_file;
+mod network;
+mod place;
+mod retention;
+
+pub use place::StorePlace;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -51,6 +56,10 @@ pub struct Config {
     pub installation_day: Money,
     /// Whether addresses that are not on the internet may be reached.
     pub private_addresses: bool,
+    /// Where Prometheus reads. `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 /// GitHub and who we are there.
@@ -157,6 +166,8 @@ struct File {
     model: FileModel,
     fetch: FileFetch,
     limits: FileLimits,
+    metrics: Option<String>,
+    retention: retention::FileRetention,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -273,6 +284,8 @@ impl Config {
             model,
             fetch,
             limits,
+            metrics,
+            retention,
         } = match path {
             Some(path) => read_file(path)?,
             None => File::default(),
@@ -286,21 +299,19 @@ impl Config {
             secret(variable("GANDER_DATABASE_PASSWORD"), password_file.or(database_password_file))?;
         let in_file = database.map(|text| (text, path));
         Ok(Self {
-            listen: listen.parse().map_err(|_| ConfigError::Bad {
-                name: "GANDER_LISTEN",
-                why: format!("{listen:?} is not ADDRESS:PORT, such as 127.0.0.1:8080"),
-            })?,
+            listen: network::socket("GANDER_LISTEN", &listen)?,
+            metrics: (variable("GANDER_METRICS").or(metrics))
+                .map(|text| network::socket("GANDER_METRICS", &text))
+                .transpose()?,
+            retention: retention::read(&retention)?,
             proxies,
-            data: variable("GANDER_DATA")
-                .map(PathBuf::from)
-                .or(data)
-                .unwrap_or_else(|| "gander-data".into()),
+            data: place::data(variable, data),
             database: database::address(variable("GANDER_DATABASE"), in_file, password)?,
             workers,
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
             model,
-            registries: read_registries(fetch.registries)?,
+            registries: network::registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
             installation_day: limits.installation_day.unwrap_or(Money::from_micros(100_000_000)),
             private_addresses: allow_private_addresses
@@ -371,17 +382,6 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
         let problem = format!("line {line}, column {column}: {}", error.message());
         ConfigError::Malformed(path.to_owned(), problem)
     })
-}
-
-fn read_registries(named: Option<Vec<String>>) -> Result<BTreeSet<PinnedHost>, ConfigError> {
-    let named = named.unwrap_or_else(|| REGISTRIES.map(str::to_owned).into());
-    let read = |host: String| {
-        host.parse().map_err(|_| ConfigError::Bad {
-            name: "fetch.registries",
-            why: format!("{host:?} is no host, such as registry.npmjs.org or mirror.example:8443"),
-        })
-    };
-    named.into_iter().map(read).collect()
 }
 
 fn read_github(

@@ -11,6 +11,7 @@ pub mod core;
 pub mod egress;
 pub mod environment;
 pub mod forge;
+pub mod metrics;
 pub mod model;
 pub mod publish;
 pub mod registry;

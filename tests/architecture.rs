@@ -14,7 +14,7 @@ use source::{File, Function, Inherent, Mention, Source, Type};
 /// From the ground up. A module imports only modules of a lower rank.
 const RANKS: &[&[&str]] = &[
     &["core"],
-    &["clock", "egress"],
+    &["clock", "egress", "metrics"],
     &["attestation", "store", "forge", "model", "registry", "sandbox"],
     &["workspace"],
     &["environment"],

@@ -124,6 +124,7 @@ impl Whole {
             clock,
             registries: None,
             settings: WorkerSettings {
+                retention: gander::core::retention::Retention::default(),
                 settle: Duration::ZERO,
                 address: Address::default(),
                 data,

@@ -1,6 +1,7 @@
 //! `gander serve`: server and worker in one process, or the server alone.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::{Sandbox, leftovers, refusal};
-use crate::server::{LiveChecklist, OperatorPage};
+use crate::server::{LiveChecklist, MetricsState, OperatorPage, serve_metrics};
 use crate::store::Store;
 use crate::worker::PULL_PAUSE;
 
@@ -134,6 +135,11 @@ async fn serve(
     let store = Arc::clone(&wiring.store);
     let mut app = App::new(wiring);
     app.intake.operator = Some(page);
+    let counted = MetricsState {
+        metrics: Arc::clone(&app.intake.metrics),
+        store: Arc::clone(&store),
+        clock: app.intake.clock.clone(),
+    };
     let pulse = match halves {
         Halves::Both | Halves::Worker => app.worker.pulse(),
         Halves::Server => pulse_of(Arc::clone(&store)),
@@ -148,6 +154,14 @@ async fn serve(
     };
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
+    if let Some(address) = config.metrics {
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "whoever reaches this address reads the metrics");
+        }
+        let listener = listen_on(address).await?;
+        tracing::info!(address = %listener.local_addr()?, "metrics are at /metrics");
+        tokio::spawn(serve_metrics(listener, counted, shutdown.clone()));
+    }
 
     let tried = async {
         if halves != Halves::Server {
@@ -170,11 +184,14 @@ async fn serve(
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, AnyError> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let listener = listen_on(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening; webhooks go to /github/webhook");
     Ok(listener)
+}
+
+async fn listen_on(address: SocketAddr) -> Result<TcpListener, AnyError> {
+    let listener = TcpListener::bind(address).await;
+    Ok(listener.map_err(|error| format!("cannot listen on {address}: {error}"))?)
 }
 
 /// Of a server alone: it grows as long as the database answers, be it with a refusal.

@@ -148,7 +148,7 @@ fn ends() -> Vec<JobFact> {
         broke(JobStep::Answer { round: 2 }),
         broke(JobStep::Merge { head: sha("c") }),
         broke(JobStep::CheckHead { head: sha("e") }),
-        JobFact::Cancelled { by: person(2).login },
+        JobFact::Cancelled { by: Some(person(2).login) },
         JobFact::Closed { by: None, merged: true },
     ]
 }
@@ -418,7 +418,7 @@ fn all_facts() -> Vec<JobFact> {
         published("d"),
         JobFact::Closed { by: None, merged: true },
         JobFact::Closed { by: None, merged: false },
-        JobFact::Cancelled { by: login },
+        JobFact::Cancelled { by: Some(login) },
         JobFact::OutOfBudget { why: why(), cost: Money::ZERO },
         JobFact::Withheld { why: why() },
         JobFact::Broke { step: JobStep::Prepare, why: why() },
@@ -689,7 +689,7 @@ fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
     let moves = transitions.iter().filter(|(before, _, after, _)| after.stage != before.stage);
     let moved: HashSet<String> = moves.map(|(before, ..)| key(before)).collect();
     for job in jobs.iter().filter(|job| !job.is_done() && !merging(job)) {
-        let stop = JobFact::Cancelled { by: "mona".parse().unwrap() };
+        let stop = JobFact::Cancelled { by: Some("mona".parse().unwrap()) };
         assert!(advance(job, &stop).unwrap().0.is_done());
         assert!(moved.contains(&key(job)));
     }

@@ -1,6 +1,7 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
 pub mod approval;
+pub mod audit;
 pub mod bare_repository;
 pub mod bill_of_materials;
 pub mod budget;
@@ -39,6 +40,7 @@ pub mod release;
 pub mod release_gate;
 pub mod release_tools;
 pub mod report;
+pub mod retention;
 pub mod setup;
 pub mod target;
 pub mod task;

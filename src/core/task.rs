@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::delivery::Payload;
 use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
-use super::job::JobStep;
-use super::machine::{Repeats, StepSpec, WorkerSlot};
+use super::job::{Job, JobStep};
+use super::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 use super::release;
 
 /// One piece of work.
@@ -58,6 +58,27 @@ pub enum Task {
     },
     /// Look after what was missed.
     Sweep(Sweep),
+    /// Do what whoever runs the server asked for by command.
+    Operator(OperatorOrder),
+}
+
+/// What whoever runs the server asks for about one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum OperatorOrder {
+    /// Stop it, as a `cancel` on GitHub would.
+    Cancel {
+        #[serde(rename = "job")]
+        job_id: JobId,
+    },
+    /// Take it up again, for whoever asked for it.
+    Retry {
+        #[serde(rename = "job")]
+        job_id: JobId,
+        /// Names the act, so that it is done once; the new job's id is made of it.
+        key: String,
+    },
 }
 
 /// A short answer to one command.
@@ -124,7 +145,20 @@ impl Task {
             Self::Reply(reply) => format!("reply:{}", reply.key),
             Self::NextOn { repo_id: repo, number } => subject_lane(*repo, *number),
             Self::Sweep(sweep) => format!("sweep:{sweep:?}"),
+            Self::Operator(
+                OperatorOrder::Cancel { job_id: job } | OperatorOrder::Retry { job_id: job, .. },
+            ) => format!("operator:{job}"),
         }
+    }
+
+    /// The lanes in which tasks of a job may stand, those of its subject included.
+    pub fn lanes_of(job: &Job) -> Vec<String> {
+        let id = job.id.as_str();
+        let own = [Lane::Main, Lane::Messages, Lane::Wake, Lane::Follow];
+        let mut lanes: Vec<String> = own.iter().map(|lane| lane.name("job", id)).collect();
+        lanes.push(subject_lane(job.repo.repo_id, job.subject));
+        lanes.push(format!("operator:{id}"));
+        lanes
     }
 
     /// The job or release that it is a step of.
@@ -137,7 +171,8 @@ impl Task {
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
-            | Self::Sweep(_) => None,
+            | Self::Sweep(_)
+            | Self::Operator(_) => None,
         }
     }
 
@@ -151,7 +186,8 @@ impl Task {
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
-            | Self::Sweep(_) => None,
+            | Self::Sweep(_)
+            | Self::Operator(_) => None,
         }
     }
 
@@ -176,7 +212,9 @@ impl Task {
             Self::Step { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::Release { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
-            Self::Delivery { .. } | Self::ReleaseOf { .. } | Self::Reply(_) => false,
+            Self::Delivery { .. } | Self::ReleaseOf { .. } | Self::Reply(_) | Self::Operator(_) => {
+                false
+            }
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct RateLimits {
 
 #[derive(Debug, Default)]
 struct InstallationLimits {
+    /// What GitHub last said that it still takes, and until when that holds.
+    remaining: Option<(u64, Timestamp)>,
     /// When changes were sent in the last hour, oldest first.
     changes: VecDeque<Timestamp>,
     /// When the bucket is full again: each change takes a second from it.
@@ -131,6 +133,7 @@ impl RateLimits {
         let now = self.clock.now();
         let refused = asked_to_wait(headers, status, body, now);
         let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
+        self.note_remaining(installation, headers, now);
         let wait = refused.or_else(|| exhausted.then(|| until_reset(headers, now)).flatten());
         if let (Some(wait), Some(installation)) = (wait, installation) {
             let seconds = i64::try_from(wait.min(LONGEST_WAIT_SECONDS)).unwrap_or(i64::MAX);
@@ -139,6 +142,33 @@ impl RateLimits {
                 Some(now.plus_seconds(seconds));
         }
         refused
+    }
+}
+
+impl RateLimits {
+    fn note_remaining(
+        &self,
+        installation: Option<InstallationId>,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) {
+        // Others than the main one are for searches and the like.
+        let is_main = headers.get("x-ratelimit-resource").is_none_or(|it| it == "core");
+        let said = number(headers, "x-ratelimit-remaining").filter(|_| is_main);
+        if let (Some(said), Some(installation)) = (said, installation) {
+            let reset = until_reset(headers, now).unwrap_or(LONGEST_WAIT_SECONDS);
+            let until = now.plus_seconds(i64::try_from(reset).unwrap_or(i64::MAX));
+            let mut accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.entry(installation).or_default().remaining = Some((said, until));
+        }
+    }
+
+    /// The fewest requests that an installation has left.
+    pub(super) fn least_remaining(&self) -> Option<u64> {
+        let now = self.clock.now();
+        let accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = accounts.values().filter_map(|it| it.remaining);
+        said.filter(|(_, until)| *until > now).map(|(remaining, _)| remaining).min()
     }
 }
 

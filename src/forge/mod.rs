@@ -33,6 +33,7 @@ mod checks;
 mod consent;
 mod contributors;
 mod downloads;
+mod effects;
 mod graphql;
 mod history;
 mod limits;
@@ -60,6 +61,7 @@ pub use checks::ReportedCheck;
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch, requester_in};
 pub use downloads::download_hosts;
+pub use effects::Effect;
 pub use history::{OpenPullOfOthers, RecentHistory};
 pub use limits::Pace;
 pub use manifest::{claim_app, is_taken};
@@ -76,6 +78,7 @@ pub use since_release::{LastRelease, ReleaseHistory};
 pub use talk::CheckRunText;
 
 use auth::{Session, Sessions};
+use effects::Effects;
 use limits::RateLimits;
 
 /// Where GitHub is and who we are there.
@@ -103,6 +106,8 @@ pub struct Forge {
     push_sessions: Arc<Sessions>,
     /// Whether people wait for what is changed.
     urgent: bool,
+    /// What was changed: of one step, too.
+    effects: Arc<Effects>,
 }
 
 #[derive(Debug)]
@@ -302,14 +307,15 @@ impl Forge {
 
     fn of(inner: ForgeInner) -> Self {
         let push_sessions = Arc::new(Sessions::new());
-        Self { inner: Arc::new(inner), push_sessions, urgent: false }
+        Self { inner: Arc::new(inner), push_sessions, urgent: false, effects: Arc::default() }
     }
 
     /// For one step: its tokens that write code are its own, so that giving them back takes none
     /// from another step. What people wait for is `urgent`, and goes before what only shows.
     #[must_use]
     pub fn for_step(&self, urgent: bool) -> Self {
-        Self { inner: Arc::clone(&self.inner), push_sessions: Arc::new(Sessions::new()), urgent }
+        let push_sessions = Arc::new(Sessions::new());
+        Self { inner: Arc::clone(&self.inner), push_sessions, urgent, effects: Arc::default() }
     }
 
     /// A client with a token that somebody else minted, as a workflow's job has one. An empty one
@@ -389,7 +395,12 @@ impl Forge {
                 {
                     last = Some(error);
                 }
-                other => return other,
+                other => {
+                    if !is_read {
+                        self.note_effect(scope, &call, &other);
+                    }
+                    return other;
+                }
             }
         }
         Err(last.unwrap_or_else(|| unreadable(call.doing, "no try was made")))

@@ -19,12 +19,14 @@ mod anthropic;
 mod compatible;
 mod guarded;
 mod key;
+mod metered;
 mod price;
 pub mod protocol;
 mod providers;
 mod scripted;
 
 pub use guarded::Guarded;
+pub use metered::Metered;
 pub use price::Price;
 pub use providers::{ModelSettings, PATIENCE, Provider, connect};
 pub use scripted::{

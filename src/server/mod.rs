@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::core::command::Address;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 mod admission;
@@ -21,6 +22,7 @@ mod checklist;
 mod connections;
 mod fairness;
 mod health;
+mod metrics;
 mod operator;
 mod secrets;
 pub mod setup;
@@ -29,6 +31,7 @@ mod webhook;
 pub use admission::Admission;
 pub use checklist::{Examine, LiveChecklist, Tell};
 pub use fairness::Fairness;
+pub use metrics::{MetricsState, serve_metrics};
 pub use operator::{OperatorPage, operator_link};
 pub use secrets::{WeakSecretError, WebhookSecrets};
 
@@ -61,6 +64,8 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// What the operator may look at, if anything.
     pub operator: Option<OperatorPage>,
+    /// What this process counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Answers until `shutdown`; requests under way are finished.

@@ -17,6 +17,7 @@ use super::admission::Admitted;
 use super::{AppState, BODY_LIMIT};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::id::{DeliveryId, HookId};
+use crate::metrics::DeliveryResult;
 use crate::server::secrets::BodyCheck;
 use crate::store::Accepted;
 
@@ -28,6 +29,7 @@ type Answer = (StatusCode, &'static str);
 
 const BUSY: Answer = (StatusCode::SERVICE_UNAVAILABLE, "too much at once; send it again later\n");
 const TOO_LARGE: Answer = (StatusCode::PAYLOAD_TOO_LARGE, "GitHub sends no more than 25 MiB\n");
+const KNOWN: Answer = (StatusCode::ACCEPTED, "known already\n");
 const UNSIGNED: Answer = (StatusCode::UNAUTHORIZED, "the signature is missing or wrong\n");
 
 pub(super) async fn receive(
@@ -38,10 +40,21 @@ pub(super) async fn receive(
 ) -> Answer {
     let answer = take_in(&intake, address, &headers, body).await;
     let (status, why) = answer;
+    intake.metrics.delivered(result_of(answer));
     if status.is_client_error() || answer == BUSY {
         tell_of_refusal(&intake, status, why);
     }
     answer
+}
+
+fn result_of(answer: Answer) -> DeliveryResult {
+    match answer.0 {
+        StatusCode::ACCEPTED if answer == KNOWN => DeliveryResult::Known,
+        StatusCode::ACCEPTED => DeliveryResult::Accepted,
+        StatusCode::TOO_MANY_REQUESTS => DeliveryResult::Limited,
+        StatusCode::SERVICE_UNAVAILABLE => DeliveryResult::Unavailable,
+        _ => DeliveryResult::Refused,
+    }
 }
 
 /// In one line for many, where there are many.
@@ -128,7 +141,7 @@ async fn record(intake: &AppState, delivery: Delivery) -> Answer {
             }
             (StatusCode::ACCEPTED, "accepted\n")
         }
-        Ok(Accepted::Known) => (StatusCode::ACCEPTED, "known already\n"),
+        Ok(Accepted::Known) => KNOWN,
         Err(error) => {
             tracing::error!(%error, delivery = %delivery.id, "a delivery could not be stored");
             (StatusCode::SERVICE_UNAVAILABLE, "cannot be stored just now\n")

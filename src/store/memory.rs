@@ -3,20 +3,22 @@
 //! Invariants: a write is checked whole before anything changes, so that a refused one leaves
 //! nothing behind. What is not there: nothing survives the process.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, LedgerEntry, LogLine,
-    Store, StoreError, Stored, Write,
+    Accepted, Claim, Commit, JobQuery, KeptSince, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease,
+    LedgerEntry, ListedJob, LogLine, LogPlace, NumberedLine, Store, StoreError, StoreFigures,
+    Stored, WaitingTask,
 };
+use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::{CheckResult, MOST_RESULTS};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::github::RepoRef;
-use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::{Job, JobEnding};
 use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
@@ -24,68 +26,14 @@ use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
+mod operator;
+mod state;
+
+use state::{Received, State, chosen, find, relocated};
+
 /// A store that is gone with its process.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    closed: bool,
-    deliveries: Vec<Received>,
-    queue: BTreeMap<i64, Queued>,
-    /// Ids of tasks are never used again: a lease names them.
-    last_task: i64,
-    jobs: Vec<Stored<Job>>,
-    releases: Vec<Stored<Release>>,
-    /// When a repository had its last turn at a slot: the higher, the later.
-    turns: HashMap<RepoId, u64>,
-    acts: HashMap<String, Timestamp>,
-    ledger: Vec<(Timestamp, LedgerEntry)>,
-    log: Vec<(Option<String>, LogLine)>,
-    patches: HashMap<PatchDigest, Vec<u8>>,
-    checks: Vec<CheckResult>,
-    swept: HashMap<Sweep, Timestamp>,
-}
-
-#[derive(Debug)]
-struct Received {
-    hook: HookId,
-    id: DeliveryId,
-    body_digest: [u8; 32],
-    at: Timestamp,
-}
-
-#[derive(Debug)]
-struct Queued {
-    lane: String,
-    task: Task,
-    due: Timestamp,
-    tries: u32,
-    abandoned: u32,
-    /// Grows with every claim.
-    fence: i64,
-    lease_until: Option<Timestamp>,
-}
-
-/// What is stored with a version, and which two of it cannot stand beside each other.
-trait Versioned: Machine<Id: PartialEq> + Clone {
-    fn excludes(&self, other: &Self) -> bool;
-}
-
-impl Versioned for Job {
-    fn excludes(&self, other: &Self) -> bool {
-        let same = (self.repo.repo_id, self.subject) == (other.repo.repo_id, other.subject);
-        same && self.is_live() && other.is_live()
-    }
-}
-
-impl Versioned for Release {
-    fn excludes(&self, other: &Self) -> bool {
-        let same = self.repo.repo_id == other.repo.repo_id && self.is_in_line_with(other);
-        let both_wait = self.is_queued() && other.is_queued();
-        same && (both_wait || self.is_live() && other.is_live())
-    }
-}
 
 impl Memory {
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -388,155 +336,72 @@ impl Store for Memory {
         state.checks.retain(|result| result.at >= before);
         Ok(had - rows(&state))
     }
-}
 
-fn relocated(known: &mut RepoRef, version: &mut i64, repo: &RepoRef) {
-    if known.repo_id == repo.repo_id && known != repo {
-        known.clone_from(repo);
-        *version += 1;
-    }
-}
-
-impl State {
-    /// The first task of each lane.
-    fn heads(&self) -> impl Iterator<Item = (i64, &Queued)> {
-        let mut lanes: HashMap<&str, (i64, &Queued)> = HashMap::new();
-        for (id, queued) in &self.queue {
-            lanes.entry(&queued.lane).or_insert((*id, queued));
-        }
-        lanes.into_values()
+    async fn list_jobs(&self, which: &JobQuery, most: u32) -> Result<Vec<ListedJob>, StoreError> {
+        Ok(self.state()?.list_jobs(which, most))
     }
 
-    fn held(&mut self, lease: &Lease) -> Result<&mut Queued, StoreError> {
-        let queued = self.queue.get_mut(&lease.task).ok_or(StoreError::LeaseLost)?;
-        match queued.fence == lease.fence && queued.lease_until.is_some() {
-            true => Ok(queued),
-            false => Err(StoreError::LeaseLost),
-        }
+    async fn waiting(&self, lanes: &[String]) -> Result<Vec<WaitingTask>, StoreError> {
+        Ok(self.state()?.waiting(lanes))
     }
 
-    /// Whose it is, if it takes a slot.
-    fn repo_of(&self, task: &Task) -> Option<RepoId> {
-        let about = task.about().filter(|_| task.takes_slot())?;
-        let job = self.jobs.iter().map(|it| &it.machine).find(|it| it.id.as_str() == about);
-        let release =
-            || self.releases.iter().map(|it| &it.machine).find(|it| it.id.as_str() == about);
-        job.map(|it| it.repo.repo_id).or_else(|| release().map(|it| it.repo.repo_id))
+    async fn log_lines(
+        &self,
+        from: LogPlace,
+        job: Option<&JobId>,
+    ) -> Result<Vec<NumberedLine>, StoreError> {
+        Ok(self.state()?.log_lines(from, job))
     }
 
-    fn claim(&mut self, now: Timestamp, fits: impl Fn(&Task) -> bool) -> Option<Claim> {
-        let ready = |queued: &Queued| queued.lease_until.unwrap_or(queued.due);
-        let due = || self.heads().filter(|(_, it)| fits(&it.task) && ready(it) <= now);
-        let held = |repo: Option<RepoId>| {
-            let held = self.queue.values().filter(|it| it.lease_until.is_some());
-            held.filter(|it| repo.is_some() && self.repo_of(&it.task) == repo).count()
-        };
-        let turn = |repo: Option<RepoId>| repo.and_then(|repo| self.turns.get(&repo)).copied();
-        let beside = due().filter(|(_, it)| !it.task.takes_slot());
-        let beside = beside.map(|(id, it)| (ready(it), id)).min();
-        let in_slot = due().filter(|(_, it)| it.task.takes_slot()).min_by_key(|(id, it)| {
-            let repo = self.repo_of(&it.task);
-            (held(repo), turn(repo), it.task.begins(), ready(it), *id)
-        });
-        let in_slot = in_slot.map(|(id, it)| (ready(it), id));
-        let (_, id) = beside.into_iter().chain(in_slot).min()?;
-        if let Some(repo) = self.queue.get(&id).and_then(|it| self.repo_of(&it.task)) {
-            let last = self.turns.values().max().copied().unwrap_or_default();
-            self.turns.insert(repo, last + 1);
-        }
-        let queued = self.queue.get_mut(&id)?;
-        queued.tries += u32::from(queued.lease_until.is_some());
-        queued.abandoned += u32::from(queued.lease_until.is_some());
-        queued.fence += 1;
-        queued.lease_until = Some(now.plus_seconds(LEASE_SECONDS));
-        let lease = Lease { task: id, fence: queued.fence };
-        let (task, tries, abandoned) = (queued.task.clone(), queued.tries, queued.abandoned);
-        Some(Claim { lease, task, tries, abandoned })
+    async fn set_pause(
+        &self,
+        since: Option<Timestamp>,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state()?;
+        state.paused = since;
+        state.record(std::slice::from_ref(audit), now);
+        Ok(())
     }
 
-    fn enqueue(&mut self, task: Task, due: Timestamp) {
-        let waits = |queued: &&mut Queued| queued.lease_until.is_none() && queued.task == task;
-        if task.is_level_triggered()
-            && let Some(waiting) = self.queue.values_mut().find(waits)
-        {
-            waiting.due = waiting.due.min(due);
-            return;
-        }
-        self.last_task += 1;
-        let lane = task.lane();
-        let queued =
-            Queued { lane, task, due, tries: 0, abandoned: 0, fence: 0, lease_until: None };
-        self.queue.insert(self.last_task, queued);
+    async fn paused(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state()?.paused)
     }
 
-    /// Whether a commit can be written.
-    fn check(&mut self, lease: &Lease, commit: &Commit) -> Result<(), StoreError> {
-        self.held(lease)?;
-        if commit.once.as_ref().is_some_and(|key| self.acts.contains_key(key)) {
-            return Err(StoreError::AlreadyDone);
-        }
-        commit.job.as_ref().map_or(Ok(()), |write| check(&self.jobs, write))?;
-        commit.release.as_ref().map_or(Ok(()), |write| check(&self.releases, write))
+    async fn record(&self, entries: &[AuditEntry], now: Timestamp) -> Result<(), StoreError> {
+        self.state()?.record(entries, now);
+        Ok(())
     }
 
-    /// Writes a commit that was checked.
-    fn apply(&mut self, lease: &Lease, commit: &Commit, now: Timestamp) {
-        let task = self.queue.remove(&lease.task).map(|queued| queued.task);
-        self.acts.extend(commit.once.clone().map(|key| (key, now)));
-        if let Some(job) = &commit.job {
-            write(&mut self.jobs, job);
-        }
-        if let Some(release) = &commit.release {
-            write(&mut self.releases, release);
-        }
-        for task in &commit.tasks {
-            self.enqueue(task.clone(), now);
-        }
-        for (task, seconds) in &commit.later {
-            self.enqueue(task.clone(), now.plus_seconds(*seconds));
-        }
-        self.ledger.extend(commit.ledger.iter().map(|entry| (now, entry.clone())));
-        self.patches.extend(commit.patch.clone());
-        self.checks.extend(commit.check.clone());
-        if let Some(text) = &commit.log {
-            let whose = commit.about().or_else(|| task.and_then(|task| task.about()));
-            self.log.push((whose, LogLine { at: now, text: text.clone() }));
-        }
+    async fn audit_rows(&self, after: i64, most: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let state = self.state()?;
+        let rows = state.audit.iter().filter(|row| row.seq > after).take(most as usize);
+        Ok(rows.cloned().collect())
     }
 
-    fn log_of(&self, whose: &str) -> Vec<LogLine> {
-        let lines = self.log.iter().filter(|(of, _)| of.as_deref() == Some(whose));
-        lines.map(|(_, line)| line.clone()).collect()
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        Ok(self.state()?.audit_head())
     }
-}
 
-fn find<'a, M: Versioned>(rows: &'a [Stored<M>], id: &M::Id) -> Option<&'a Stored<M>> {
-    rows.iter().find(|row| row.machine.id() == id)
-}
-
-fn chosen<M: Clone>(rows: &[Stored<M>], choose: impl Fn(&M) -> bool) -> Vec<Stored<M>> {
-    rows.iter().filter(|row| choose(&row.machine)).cloned().collect()
-}
-
-fn check<M: Versioned>(rows: &[Stored<M>], write: &Write<M>) -> Result<(), StoreError> {
-    let (Write::New(after) | Write::Change(after, _)) = write;
-    match (write, find(rows, after.id())) {
-        (Write::New(_), Some(_)) => return Err(StoreError::AlreadyDone),
-        (Write::Change(_, version), Some(row)) if row.version == *version => {}
-        (Write::Change(..), _) => return Err(StoreError::Conflict),
-        (Write::New(_), None) => {}
+    async fn figures(&self, now: Timestamp, since: Timestamp) -> Result<StoreFigures, StoreError> {
+        Ok(self.state()?.figures(now, since))
     }
-    let mut others = rows.iter().filter(|row| row.machine.id() != after.id());
-    match others.any(|row| after.excludes(&row.machine)) {
-        true => Err(StoreError::Conflict),
-        false => Ok(()),
-    }
-}
 
-fn write<M: Versioned>(rows: &mut Vec<Stored<M>>, write: &Write<M>) {
-    let (Write::New(after) | Write::Change(after, _)) = write;
-    match rows.iter_mut().find(|row| row.machine.id() == after.id()) {
-        Some(row) => *row = Stored { machine: after.clone(), version: row.version + 1 },
-        None => rows.push(Stored { machine: after.clone(), version: 1 }),
+    async fn repositories(&self) -> Result<Vec<RepoRef>, StoreError> {
+        Ok(self.state()?.repositories())
+    }
+
+    async fn thin(&self, kept: &KeptSince) -> Result<u64, StoreError> {
+        Ok(self.state()?.thin(kept))
+    }
+
+    async fn forget_repository(
+        &self,
+        repo: RepoId,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        self.state()?.forget_repository(repo, audit, now)
     }
 }

@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 
+use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::CheckResult;
 use crate::core::delivery::Delivery;
@@ -19,17 +20,23 @@ use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
+mod backup;
 mod looked;
 mod memory;
 mod moving;
+mod operator;
 mod postgres;
 mod rows;
 mod sqlite;
 mod steps;
 
+pub use backup::{BackupContent, back_up, restore};
 pub use looked::DatabaseState;
 pub use memory::Memory;
 pub use moving::{MovedRows, move_all};
+pub use operator::{
+    JobQuery, KeptSince, ListedJob, LogPlace, NumberedLine, StoreFigures, WaitingTask,
+};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
@@ -182,6 +189,60 @@ pub trait Store: Send + Sync {
     /// are kept.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 
+    // ---- for whoever runs the server
+
+    /// Jobs, the newest first, at most so many.
+    async fn list_jobs(&self, which: &JobQuery, most: u32) -> Result<Vec<ListedJob>, StoreError>;
+
+    /// What stands in these lanes of the queue, in order.
+    async fn waiting(&self, lanes: &[String]) -> Result<Vec<WaitingTask>, StoreError>;
+
+    /// Lines of the log of one job or of all, oldest first, at most 1,000.
+    async fn log_lines(
+        &self,
+        from: LogPlace,
+        job: Option<&JobId>,
+    ) -> Result<Vec<NumberedLine>, StoreError>;
+
+    /// From now on nothing new begins: only what the operator asks for, and the fetching of missed
+    /// deliveries. `None`: it goes on.
+    async fn set_pause(
+        &self,
+        since: Option<Timestamp>,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Since when nothing new begins.
+    async fn paused(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Writes rows into the audit log that belong to no commit.
+    async fn record(&self, entries: &[AuditEntry], now: Timestamp) -> Result<(), StoreError>;
+
+    /// The rows of the audit log after this one, in order, at most so many.
+    async fn audit_rows(&self, after: i64, most: u32) -> Result<Vec<AuditRow>, StoreError>;
+
+    /// The last row of the audit log, as it was noted when it was written.
+    async fn audit_head(&self) -> Result<AuditHead, StoreError>;
+
+    /// What stands in the store, in numbers; money and merges since a moment.
+    async fn figures(&self, now: Timestamp, since: Timestamp) -> Result<StoreFigures, StoreError>;
+
+    /// Every repository that a job or release is about, by its newest name.
+    async fn repositories(&self) -> Result<Vec<RepoRef>, StoreError>;
+
+    /// Removes what is older than it is kept; returns how many jobs and entries of the ledger.
+    async fn thin(&self, kept: &KeptSince) -> Result<u64, StoreError>;
+
+    /// Removes all that is known of a repository, and what the audit log says of it. Returns the
+    /// ids of its jobs. [`StoreError::Conflict`] while one of them, or a release, is not over.
+    async fn forget_repository(
+        &self,
+        repo: RepoId,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// Waits until another process may have queued something. A hint: it comes late, for nothing,
     /// or never, as where no other process can.
     async fn news(&self) {
@@ -254,6 +315,8 @@ pub struct Commit {
     pub patch: Option<(PatchDigest, Vec<u8>)>,
     /// What a check came to.
     pub check: Option<CheckResult>,
+    /// What it changed, for the audit log.
+    pub audit: Vec<AuditEntry>,
     /// One line for the log of the job, or of the release.
     pub log: Option<String>,
 }

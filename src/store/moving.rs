@@ -33,7 +33,7 @@ use ColumnKind::{Bytes, Count, Flag, Number, Text};
 /// A table: its name, the column that its rows are ordered by, and all columns, that one first.
 type Table = (&'static str, &'static [(&'static str, ColumnKind)]);
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 14] = [
     (
         "deliveries",
         &[
@@ -80,6 +80,8 @@ const TABLES: [Table; 11] = [
             ("updated", Number),
             ("warned", Flag),
             ("changed", Flag),
+            ("stage", Text),
+            ("ending", Text),
         ],
     ),
     (
@@ -113,7 +115,7 @@ const TABLES: [Table; 11] = [
         ],
     ),
     ("log", &[("id", Number), ("job", Text), ("at", Number), ("text", Text)]),
-    ("patches", &[("digest", Text), ("bytes", Bytes)]),
+    ("patches", &[("digest", Text), ("bytes", Bytes), ("job", Text)]),
     (
         "check_results",
         &[
@@ -129,6 +131,20 @@ const TABLES: [Table; 11] = [
         ],
     ),
     ("sweeps", &[("name", Text), ("done", Number)]),
+    ("pauses", &[("since", Number)]),
+    (
+        "audit",
+        &[
+            ("seq", Number),
+            ("at", Number),
+            ("repo", Number),
+            ("salt", Bytes),
+            ("body", Text),
+            ("digest", Bytes),
+            ("hash", Bytes),
+        ],
+    ),
+    ("audit_head", &[("seq", Number), ("hash", Bytes)]),
 ];
 
 /// Rows, and bytes of them, that are written in one statement.
@@ -354,7 +370,8 @@ async fn set_counters(
             .map_err(sqlite::failed)?;
     for (name, columns) in &TABLES {
         let key = columns[0].0;
-        if !matches!(key, "id" | "seq") {
+        // What is numbered by the log itself has no counter.
+        if !matches!(key, "id" | "seq") || name.starts_with("audit") {
             continue;
         }
         let next = format!(

@@ -21,12 +21,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::rows::Arrival;
-use super::{Accepted, Claim, Commit, DatabaseState, Lease, LogLine, Store, StoreError, Stored};
+use super::{
+    Accepted, Claim, Commit, DatabaseState, JobQuery, KeptSince, Lease, ListedJob, LogLine,
+    LogPlace, NumberedLine, Store, StoreError, StoreFigures, Stored, WaitingTask,
+};
 use crate::clock::Clock;
+use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::CheckResult;
 use crate::core::delivery::Delivery;
@@ -39,12 +43,14 @@ use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
 mod accept;
+mod audit;
 mod check_results;
 mod commit;
 mod connect;
 mod database_time;
 mod migrations;
 mod news;
+mod operator;
 mod queue;
 mod read;
 mod release;
@@ -83,6 +89,20 @@ impl Postgres {
     pub async fn open(address: &str, clock: &Clock) -> Result<Self, StoreError> {
         let options = options(address)?;
         prepare(&options).await?;
+        Self::reached(options, clock).await
+    }
+
+    /// The same beside a server that works with the database: its tables are left as they are.
+    ///
+    /// # Errors
+    /// The same, and `Unsuitable` when the tables are those of another version of Gander.
+    pub async fn beside(address: &str, clock: &Clock) -> Result<Self, StoreError> {
+        let options = options(address)?;
+        connect::look_beside(&options).await?;
+        Self::reached(options, clock).await
+    }
+
+    async fn reached(options: PgConnectOptions, clock: &Clock) -> Result<Self, StoreError> {
         let pool = connect::pool(options);
         let time = Arc::new(DatabaseTime::learnt(&pool, clock.clone()).await?);
         tokio::spawn(database_time::follow(pool.clone(), Arc::downgrade(&time)));
@@ -360,6 +380,76 @@ impl Store for Postgres {
                 rows => forgotten += rows,
             }
         }
+    }
+
+    async fn list_jobs(&self, which: &JobQuery, most: u32) -> Result<Vec<ListedJob>, StoreError> {
+        ask!(self, operator::list_jobs(which, most))
+    }
+
+    async fn waiting(&self, lanes: &[String]) -> Result<Vec<WaitingTask>, StoreError> {
+        ask!(self, operator::waiting(lanes))
+    }
+
+    async fn log_lines(
+        &self,
+        from: LogPlace,
+        job: Option<&JobId>,
+    ) -> Result<Vec<NumberedLine>, StoreError> {
+        ask!(self, operator::log_lines(from, job))
+    }
+
+    async fn set_pause(
+        &self,
+        since: Option<Timestamp>,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        ask!(self, operator::set_pause(since, audit, now))?;
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    async fn paused(&self) -> Result<Option<Timestamp>, StoreError> {
+        ask!(self, operator::paused())
+    }
+
+    async fn record(&self, entries: &[AuditEntry], now: Timestamp) -> Result<(), StoreError> {
+        ask!(self, audit::record(entries, now))
+    }
+
+    async fn audit_rows(&self, after: i64, most: u32) -> Result<Vec<AuditRow>, StoreError> {
+        ask!(self, audit::rows(after, most))
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        ask!(self, audit::head())
+    }
+
+    async fn figures(&self, now: Timestamp, since: Timestamp) -> Result<StoreFigures, StoreError> {
+        ask!(self, operator::figures(now, since))
+    }
+
+    async fn repositories(&self) -> Result<Vec<RepoRef>, StoreError> {
+        ask!(self, operator::repositories())
+    }
+
+    async fn thin(&self, kept: &KeptSince) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            match ask!(self, operator::thin(kept))? {
+                0 => return Ok(removed),
+                rows => removed += rows,
+            }
+        }
+    }
+
+    async fn forget_repository(
+        &self,
+        repo: RepoId,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        ask!(self, operator::forget_repository(repo, audit, now))
     }
 
     async fn news(&self) {

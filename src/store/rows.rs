@@ -90,6 +90,8 @@ pub(super) struct JobRow {
     pub(super) merged: bool,
     pub(super) warned: Option<bool>,
     pub(super) changed: Option<bool>,
+    pub(super) stage: &'static str,
+    pub(super) ending: Option<&'static str>,
     pub(super) state: String,
 }
 
@@ -103,6 +105,8 @@ impl JobRow {
             merged: is_merged(job),
             warned: judged.map(|pull| pull.warned),
             changed: fate.map(|fate| fate == PullFate::Otherwise),
+            stage: (&job.stage).into(),
+            ending: job.stage.ending().map(Into::into),
             state: to_json("a job", job)?,
         })
     }

@@ -20,7 +20,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::looked::{DatabaseState, TAKEN, stands};
 use super::rows::Arrival;
-use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
+use super::{
+    Accepted, Claim, Commit, JobQuery, KeptSince, Lease, ListedJob, LogLine, LogPlace,
+    NumberedLine, Store, StoreError, StoreFigures, Stored, WaitingTask,
+};
+use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::CheckResult;
 use crate::core::delivery::Delivery;
@@ -33,17 +37,22 @@ use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
 
 mod accept;
+mod audit;
+mod beside;
 mod change;
 mod check_results;
 pub(super) mod migrations;
+mod operator;
 mod read;
 mod release;
 mod waiting;
 mod writer;
 
+pub(super) use audit::add as add_to_audit;
+pub(super) use beside::look_at as look_beside;
 use change::{ClaimRequest, QueueChange};
 use waiting::PendingRequest;
-use writer::WriterRequest;
+use writer::{AtClose, ForgottenRepository, Removal, WriterRequest};
 
 /// How long to wait for another process that writes. GitHub gives us ten seconds in all.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -78,6 +87,21 @@ impl Sqlite {
         let writer = writer.connect_with(writing).await.map_err(failed)?;
         migrations::all().run(&writer).await.map_err(not_migrated)?;
         let connection = writer.acquire().await.map_err(failed)?.detach();
+        Ok(Self::of(connection, options, AtClose::FoldLog))
+    }
+
+    /// Opens the file as it is, beside a server that may work with it at this moment.
+    ///
+    /// # Errors
+    /// `Unsuitable` when there is no such file, or it was made by another version of Gander.
+    pub async fn beside(path: &Path) -> Result<Self, StoreError> {
+        beside::look_at(path).await?;
+        let options = options(path);
+        let connection = options.connect().await.map_err(failed)?;
+        Ok(Self::of(connection, options, AtClose::LeaveLog))
+    }
+
+    fn of(connection: SqliteConnection, options: SqliteConnectOptions, at_close: AtClose) -> Self {
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(2 * BUSY_TIMEOUT)
@@ -86,8 +110,8 @@ impl Sqlite {
                 options.pragma("cache_size", READER_CACHE_KIBIBYTES).read_only(true),
             );
         let (writes, inbox) = mpsc::channel(WAITING_WRITES);
-        tokio::spawn(writer::run(connection, inbox));
-        Ok(Self { writes, reads })
+        tokio::spawn(writer::run(connection, inbox, at_close));
+        Self { writes, reads }
     }
 
     /// How the file stands to this version. It is not changed, and may be in use.
@@ -306,11 +330,80 @@ impl Store for Sqlite {
         let mut forgotten = 0;
         // Piece by piece, so that a delivery that arrives meanwhile does not wait for all of it.
         loop {
-            match self.written(before, WriterRequest::Forget).await? {
+            match self.written(Removal::Old(before), WriterRequest::Remove).await? {
                 0 => return Ok(forgotten),
                 rows => forgotten += rows,
             }
         }
+    }
+
+    async fn list_jobs(&self, which: &JobQuery, most: u32) -> Result<Vec<ListedJob>, StoreError> {
+        operator::list_jobs(&self.reads, which, most).await
+    }
+
+    async fn waiting(&self, lanes: &[String]) -> Result<Vec<WaitingTask>, StoreError> {
+        operator::waiting(&self.reads, lanes).await
+    }
+
+    async fn log_lines(
+        &self,
+        from: LogPlace,
+        job: Option<&JobId>,
+    ) -> Result<Vec<NumberedLine>, StoreError> {
+        operator::log_lines(&self.reads, from, job).await
+    }
+
+    async fn set_pause(
+        &self,
+        since: Option<Timestamp>,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(QueueChange::Pause { since, audit: audit.clone(), now }).await
+    }
+
+    async fn paused(&self) -> Result<Option<Timestamp>, StoreError> {
+        operator::paused(&self.reads).await
+    }
+
+    async fn record(&self, entries: &[AuditEntry], now: Timestamp) -> Result<(), StoreError> {
+        self.change(QueueChange::Record { entries: entries.to_vec(), now }).await
+    }
+
+    async fn audit_rows(&self, after: i64, most: u32) -> Result<Vec<AuditRow>, StoreError> {
+        audit::rows(&self.reads, after, most).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        audit::head(&self.reads).await
+    }
+
+    async fn figures(&self, now: Timestamp, since: Timestamp) -> Result<StoreFigures, StoreError> {
+        operator::figures(&self.reads, now, since).await
+    }
+
+    async fn repositories(&self) -> Result<Vec<RepoRef>, StoreError> {
+        operator::repositories(&self.reads).await
+    }
+
+    async fn thin(&self, kept: &KeptSince) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            match self.written(Removal::NotKept(*kept), WriterRequest::Remove).await? {
+                0 => return Ok(removed),
+                rows => removed += rows,
+            }
+        }
+    }
+
+    async fn forget_repository(
+        &self,
+        repo: RepoId,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let forgotten = ForgottenRepository { repo, audit: audit.clone(), now };
+        self.written(forgotten, WriterRequest::ForgetRepository).await
     }
 }
 

@@ -3,8 +3,9 @@
 //! Invariants: jobs and releases are advanced and written the same way; a fact that changes nothing
 //! leads to no commit.
 
-use super::budget;
+use super::{audit, budget};
 use crate::clock::Clock;
+use crate::core::audit::AuditEntry;
 use crate::core::check_history::CheckResult;
 use crate::core::id::{JobId, ReleaseId};
 use crate::core::job::{self, Job};
@@ -12,6 +13,7 @@ use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::{self, Release};
 use crate::core::task::Task;
+use crate::metrics::Metrics;
 use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};
 
 /// A stage that is over sooner is not shown: GitHub counts changes, and people wait for others.
@@ -47,6 +49,8 @@ pub(super) trait Persisted: Machine {
     fn line(fact: &Self::Fact, after: &Self) -> String;
     /// Money that moved.
     fn money(before: &Self, after: &Self) -> Vec<LedgerEntry>;
+    /// What the audit log says of the change.
+    fn audit(before: &Self, after: &Self, fact: &Self::Fact) -> Vec<AuditEntry>;
     /// The commit that holds it as changed from `version`, and nothing else.
     fn written(self, version: i64) -> Commit;
 }
@@ -92,6 +96,7 @@ impl TaskOutcome {
                 first.once = first.once.or(then.once);
                 first.job = first.job.or(then.job);
                 first.release = first.release.or(then.release);
+                first.audit.extend(then.audit);
                 Self::Ready(first)
             }
             (Self::Done, then) => then,
@@ -120,20 +125,38 @@ pub(super) struct OutcomeWriter<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) clock: &'a Clock,
     pub(super) lease: &'a Lease,
+    /// What the task changed on GitHub.
+    pub(super) audit: Vec<AuditEntry>,
+    /// What this process counts, if anybody reads it.
+    pub(super) metrics: Option<&'a Metrics>,
 }
 
 impl OutcomeWriter<'_> {
     pub(super) async fn write(&self, outcome: TaskOutcome) -> Result<(), StoreError> {
         match outcome {
             TaskOutcome::Done => self.acknowledge().await,
-            TaskOutcome::Ready(commit) => self.commit(&commit).await,
+            TaskOutcome::Ready(commit) => self.commit(&self.with_audit(*commit)).await,
             TaskOutcome::Learnt(learnt) => self.learn(&learnt).await,
         }
     }
 
     /// Nothing follows.
     pub(super) async fn acknowledge(&self) -> Result<(), StoreError> {
-        self.store.commit(self.lease, &Commit::default(), self.clock.steady()).await
+        let commit = self.with_audit(Commit::default());
+        self.store.commit(self.lease, &commit, self.clock.steady()).await
+    }
+
+    /// What was changed is told though the task is not done.
+    pub(super) async fn record(&self) -> Result<(), StoreError> {
+        match self.audit.is_empty() {
+            true => Ok(()),
+            false => self.store.record(&self.audit, self.clock.steady()).await,
+        }
+    }
+
+    fn with_audit(&self, commit: Commit) -> Commit {
+        let audit = audit::in_order(&self.audit, &commit);
+        Commit { audit, ..commit }
     }
 
     /// Writes what a fact changes, reading it anew while others change the same.
@@ -142,10 +165,11 @@ impl OutcomeWriter<'_> {
             let Some(commit) = learnt.follows(self.store).await? else {
                 return self.acknowledge().await;
             };
+            let commit = self.with_audit(commit);
             match self.store.commit(self.lease, &commit, self.clock.steady()).await {
                 Err(StoreError::Conflict) => {}
                 Ok(()) => {
-                    tell(&commit);
+                    self.tell(&commit);
                     return Ok(());
                 }
                 other => return other,
@@ -161,13 +185,26 @@ impl OutcomeWriter<'_> {
             // Somebody changed the job meanwhile: decide again on what is there now.
             Err(StoreError::Conflict) => {
                 let now = self.clock.steady();
+                self.record().await?;
                 self.store.postpone(self.lease, now, "the job changed meanwhile").await
             }
             Ok(()) => {
-                tell(commit);
+                self.tell(commit);
                 Ok(())
             }
             other => other,
+        }
+    }
+}
+
+impl OutcomeWriter<'_> {
+    fn tell(&self, commit: &Commit) {
+        tell(commit);
+        if let (Some(metrics), Some(Write::New(job) | Write::Change(job, _))) =
+            (self.metrics, &commit.job)
+            && let Some(ending) = job.stage.ending()
+        {
+            metrics.ended(ending.into());
         }
     }
 }
@@ -210,7 +247,15 @@ pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Opti
         }
     }
     let (log, ledger) = (M::line(fact, &after), M::money(before, &after));
-    Some(Commit { log: Some(log), ledger, tasks, later, ..after.written(stored.version) })
+    let audit = M::audit(before, &after, fact);
+    Some(Commit {
+        log: Some(log),
+        ledger,
+        tasks,
+        later,
+        audit,
+        ..after.written(stored.version)
+    })
 }
 
 impl Persisted for Job {
@@ -232,6 +277,10 @@ impl Persisted for Job {
 
     fn money(before: &Self, after: &Self) -> Vec<LedgerEntry> {
         budget::ledger_entry(before, after).into_iter().collect()
+    }
+
+    fn audit(before: &Self, after: &Self, fact: &job::JobFact) -> Vec<AuditEntry> {
+        audit::of_job_change(before, after, fact).into_iter().collect()
     }
 
     fn written(self, version: i64) -> Commit {
@@ -257,6 +306,10 @@ impl Persisted for Release {
 
     fn money(_: &Self, _: &Self) -> Vec<LedgerEntry> {
         Vec::new()
+    }
+
+    fn audit(before: &Self, after: &Self, fact: &release::ReleaseFact) -> Vec<AuditEntry> {
+        audit::of_release_change(before, after, fact).into_iter().collect()
     }
 
     fn written(self, version: i64) -> Commit {

@@ -19,9 +19,11 @@ use crate::core::id::{Branch, Sha};
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
+use crate::core::retention::Retention;
 use crate::egress::Egress;
 use crate::environment::{Environment, Environments};
 use crate::forge::{Forge, payload};
+use crate::metrics::Metrics;
 use crate::model::{Model, Scripted};
 use crate::sandbox::{InstalledToolchain, Sandbox};
 use crate::store::{Claim, Store};
@@ -49,6 +51,8 @@ pub struct Context {
     /// The operator's list; the first is the default.
     pub models: Vec<Arc<dyn Model>>,
     pub clock: Clock,
+    /// What this process counts.
+    pub metrics: Arc<Metrics>,
     /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
     pub wake: Arc<Notify>,
     /// That of the task which this is handed to.
@@ -77,6 +81,8 @@ pub struct WorkerSettings {
     /// How long a head must have stood before silence counts as "no checks", where none is
     /// required.
     pub settle: Duration,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 impl Context {

@@ -72,7 +72,8 @@ impl LocalJob<'_> {
         let queued = Task::NextOn { repo_id: self.job.repo.repo_id, number: self.job.subject };
         store.enqueue(&queued, self.clock.steady()).await?;
         while let Some(claim) = store.claim(self.clock.steady()).await? {
-            let writer = OutcomeWriter { store, clock: &self.clock, lease: &claim.lease };
+            let (clock, lease) = (&self.clock, &claim.lease);
+            let writer = OutcomeWriter { store, clock, lease, audit: Vec::new(), metrics: None };
             let Some(stored) = store.job(&id).await? else {
                 let job = Some(Write::New(self.job.clone()));
                 let commit = Commit { job, tasks: vec![queued.clone()], ..Commit::default() };
@@ -113,7 +114,8 @@ impl LocalJob<'_> {
             | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => return Ok(TaskOutcome::Done),
+            | Task::Sweep(_)
+            | Task::Operator(_) => return Ok(TaskOutcome::Done),
         };
         perform_locally(ctx, &self.prepared, self.progress, job, step).await
     }

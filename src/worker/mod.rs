@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
 use crate::agent::HeldSlot;
 use crate::core::fault::ErrorKind;
+use crate::core::id::Timestamp;
 use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
-use crate::store::{Claim, LONGEST_PAUSE_SECONDS, Lease, StoreError};
+use crate::store::{Claim, LONGEST_PAUSE_SECONDS, StoreError};
 
 mod attempt;
+mod audit;
 mod budget;
 mod checks;
 mod ci;
@@ -35,6 +37,7 @@ mod local;
 mod missed;
 mod notes;
 mod old_files;
+mod operator;
 mod others_pull;
 mod packages;
 mod patches;
@@ -142,6 +145,8 @@ impl Worker {
         let (worker, until) = (self.clone(), shutdown.clone());
         let ticking = tokio::spawn(async move { worker.tick(&until).await });
         let (ctx, until) = (self.ctx.clone(), shutdown.clone());
+        tokio::spawn(async move { operator::tell_of_pauses(&ctx, &until).await });
+        let (ctx, until) = (self.ctx.clone(), shutdown.clone());
         let tidying = tokio::spawn(async move { old_files::look_after(&ctx, &until).await });
         while let Some(ended) = loops.join_next().await {
             if let Err(broke) = ended {
@@ -218,10 +223,12 @@ impl Worker {
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
+        let begun = self.ctx.clock.steady();
+        let ctx = self.ctx.for_task(claim.task.is_urgent(), slot);
         let performed = if claim.abandoned >= MOST_ABANDONED {
             Some(Err(WorkError::abandoned(claim.abandoned)))
         } else {
-            let work = steps::perform(&self.ctx, &claim, slot, &stop);
+            let work = steps::perform(&ctx, &claim, &stop);
             tokio::pin!(work);
             loop {
                 tokio::select! {
@@ -239,16 +246,52 @@ impl Worker {
             }
         };
         stop.cancel();
+        self.count(&claim.task, begun, performed.as_ref());
+        let audit = audit::entries(&self.ctx, &claim.task, ctx.forge.take_effects()).await;
+        let writer = OutcomeWriter {
+            store: self.ctx.store.as_ref(),
+            clock: &self.ctx.clock,
+            lease: &claim.lease,
+            audit,
+            metrics: Some(&self.ctx.metrics),
+        };
         match performed {
-            Some(performed) => self.write(claim, performed).await?,
+            Some(performed) => self.write(&claim, performed, &writer).await?,
             None if shutdown.is_cancelled() => {
+                writer.record().await?;
                 ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
             }
             // The job is over or somebody else has the task: nothing follows from our half of it.
-            None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
+            None => ignore_lost(writer.acknowledge().await)?,
         }
         self.ctx.wake.notify_one();
         Ok(true)
+    }
+
+    /// How long a step took. One that was cut off is not counted.
+    fn count(
+        &self,
+        task: &Task,
+        begun: Timestamp,
+        performed: Option<&Result<TaskOutcome, WorkError>>,
+    ) {
+        let (of, step) = match task {
+            Task::Step { step, .. } => ("job", format!("{step:?}")),
+            Task::Release { step, .. } => ("release", format!("{step:?}")),
+            Task::Delivery { .. }
+            | Task::ReleaseOf { .. }
+            | Task::NextRelease { .. }
+            | Task::Reply(_)
+            | Task::NextOn { .. }
+            | Task::Sweep(_)
+            | Task::Operator(_) => return,
+        };
+        let Some(performed) = performed else { return };
+        // Without what it is about.
+        let name = step.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        let took = self.ctx.clock.steady().0 - begun.0;
+        let seconds = Duration::from_millis(u64::try_from(took).unwrap_or(0)).as_secs_f64();
+        self.ctx.metrics.step(of, name, seconds, performed.is_err());
     }
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.
@@ -277,26 +320,29 @@ impl Worker {
             | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => true,
+            | Task::Sweep(_)
+            | Task::Operator(_) => true,
         }
     }
 
     async fn write(
         &self,
-        claim: Claim,
+        claim: &Claim,
         performed: Result<TaskOutcome, WorkError>,
+        writer: &OutcomeWriter<'_>,
     ) -> Result<(), StoreError> {
         ignore_lost(match performed {
-            Ok(outcome) => self.writer(&claim.lease).write(outcome).await,
-            Err(fault) => self.failed(&claim, fault).await,
+            Ok(outcome) => writer.write(outcome).await,
+            Err(fault) => self.failed(claim, fault, writer).await,
         })
     }
 
-    fn writer<'a>(&'a self, lease: &'a Lease) -> OutcomeWriter<'a> {
-        OutcomeWriter { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
-    }
-
-    async fn failed(&self, claim: &Claim, fault: WorkError) -> Result<(), StoreError> {
+    async fn failed(
+        &self,
+        claim: &Claim,
+        fault: WorkError,
+        writer: &OutcomeWriter<'_>,
+    ) -> Result<(), StoreError> {
         let failure = claim.task.spec().map_or(OnFailure::Dropped, |spec| spec.failure);
         let is_fact = failure != OnFailure::Dropped;
         let most = match failure {
@@ -310,6 +356,7 @@ impl Worker {
             let pause = i64::try_from(pause).unwrap_or(i64::MAX).min(LONGEST_PAUSE_SECONDS);
             tracing::warn!(fault = %fault.text, pause, "trying again later");
             let due = self.ctx.clock.steady().plus_seconds(pause);
+            writer.record().await?;
             return self.ctx.store.postpone(&claim.lease, due, &fault.text).await;
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
@@ -337,9 +384,10 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => return self.writer(&claim.lease).acknowledge().await,
+            | Task::Sweep(_)
+            | Task::Operator(_) => return writer.acknowledge().await,
         };
-        self.writer(&claim.lease).learn(&learnt).await
+        writer.learn(&learnt).await
     }
 }
 

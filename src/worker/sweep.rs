@@ -5,7 +5,9 @@ use super::{Context, WorkError};
 use crate::core::id::Timestamp;
 use crate::core::job::JobStep;
 use crate::core::release;
+use crate::core::retention::Retention;
 use crate::core::task::{SWEEP_IS_LATE, Sweep, Task, hours_late};
+use crate::store::KeptSince;
 
 /// How often GitHub's log is compared with ours.
 const MISSED_SECONDS: i64 = 5 * 60;
@@ -30,15 +32,30 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
     let (done, next) = match sweep {
         Sweep::MissedDeliveries => (compare_with_github(ctx, now).await, MISSED_SECONDS),
         Sweep::OpenPulls => (look_at_all(ctx).await, OPEN_PULLS_SECONDS),
-        Sweep::OldRows => {
-            let forgotten = ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
-            (forgotten.map(drop).map_err(WorkError::from), FORGET_SECONDS)
-        }
+        Sweep::OldRows => (remove_old(ctx, now).await, FORGET_SECONDS),
     };
     if let Err(fault) = done {
         tracing::warn!(?sweep, fault = %fault.text, "a sweep was not finished");
     }
     ctx.store.enqueue(&Task::Sweep(sweep), now.plus_seconds(next)).await?;
+    Ok(())
+}
+
+/// Removes what was kept long enough, and notes in the log where the audit log ends: a head that
+/// stands somewhere else, too, shows when somebody made the whole log anew.
+async fn remove_old(ctx: &Context, now: Timestamp) -> Result<(), WorkError> {
+    ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await?;
+    let before = |days: u32| now.plus_seconds(-i64::from(days) * 24 * 60 * 60);
+    let Retention { jobs, ledger } = ctx.settings.retention;
+    let kept = KeptSince { jobs: jobs.map(before), ledger: ledger.map(before) };
+    let removed = ctx.store.thin(&kept).await?;
+    if removed > 0 {
+        tracing::info!(removed, "jobs and entries of the ledger were kept long enough");
+    }
+    let head = ctx.store.audit_head().await?;
+    if head.seq > 0 {
+        tracing::info!(rows = head.seq, hash = hex::encode(head.hash), "the audit log");
+    }
     Ok(())
 }
 

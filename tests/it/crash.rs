@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use gander::app::App;
 use gander::clock::Clock;
+use gander::core::audit::{AuditEntry, AuditHead, AuditRow};
 use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::check_history::CheckResult;
 use gander::core::delivery::Delivery;
@@ -28,7 +29,10 @@ use gander::core::patch::PatchDigest;
 use gander::core::release::Release;
 use gander::core::task::{Sweep, Task};
 use gander::model::Scripted;
-use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
+use gander::store::{
+    Accepted, Claim, Commit, JobQuery, KeptSince, Lease, ListedJob, LogLine, LogPlace,
+    NumberedLine, Store, StoreError, StoreFigures, Stored, WaitingTask,
+};
 use gander_emulator::{AppCredentials, DeliveryFault, Emulator, Fault};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -668,6 +672,68 @@ impl Store for Mortal {
 
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.write(self.inner.forget(before)).await
+    }
+
+    async fn list_jobs(&self, which: &JobQuery, most: u32) -> Result<Vec<ListedJob>, StoreError> {
+        self.inner.list_jobs(which, most).await
+    }
+
+    async fn waiting(&self, lanes: &[String]) -> Result<Vec<WaitingTask>, StoreError> {
+        self.inner.waiting(lanes).await
+    }
+
+    async fn log_lines(
+        &self,
+        from: LogPlace,
+        job: Option<&JobId>,
+    ) -> Result<Vec<NumberedLine>, StoreError> {
+        self.inner.log_lines(from, job).await
+    }
+
+    async fn set_pause(
+        &self,
+        since: Option<Timestamp>,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(self.inner.set_pause(since, audit, now)).await
+    }
+
+    async fn paused(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.paused().await
+    }
+
+    async fn record(&self, entries: &[AuditEntry], now: Timestamp) -> Result<(), StoreError> {
+        self.write(self.inner.record(entries, now)).await
+    }
+
+    async fn audit_rows(&self, after: i64, most: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit_rows(after, most).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        self.inner.audit_head().await
+    }
+
+    async fn figures(&self, now: Timestamp, since: Timestamp) -> Result<StoreFigures, StoreError> {
+        self.inner.figures(now, since).await
+    }
+
+    async fn repositories(&self) -> Result<Vec<RepoRef>, StoreError> {
+        self.inner.repositories().await
+    }
+
+    async fn thin(&self, kept: &KeptSince) -> Result<u64, StoreError> {
+        self.write(self.inner.thin(kept)).await
+    }
+
+    async fn forget_repository(
+        &self,
+        repo: RepoId,
+        audit: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        self.write(self.inner.forget_repository(repo, audit, now)).await
     }
 }
 

@@ -42,6 +42,7 @@ mod leftovers;
 mod merges;
 mod no_open_port;
 mod notes;
+mod operator;
 mod orders;
 mod other_servers;
 mod others;

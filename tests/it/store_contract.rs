@@ -38,6 +38,7 @@ mod moving;
 mod only_postgres;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
+mod operator;
 mod power;
 mod process;
 mod releases;
@@ -127,6 +128,13 @@ macro_rules! conformance {
                 releases::a_release_changes_from_the_version_that_was_read
                 releases::a_release_is_found_by_its_pull_request_and_the_newest_come_first
                 releases::what_a_release_learns_is_written_with_its_next_tasks_or_not_at_all
+                operator::jobs_are_listed_by_where_they_stand_and_found_by_how_their_id_begins
+                operator::what_waits_is_counted_and_told_with_what_went_wrong
+                operator::in_a_pause_only_the_operator_and_missed_deliveries_come
+                operator::the_audit_log_holds_what_each_commit_changed_and_nothing_of_a_refused_one
+                operator::what_was_kept_long_enough_goes_with_its_log_and_patches
+                operator::a_forgotten_repository_leaves_nothing_and_the_audit_log_still_holds
+                operator::the_log_is_read_on_from_where_it_was_left
             }
         }
     };

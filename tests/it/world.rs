@@ -598,6 +598,7 @@ impl Gander<'_> {
             clock: self.clock,
             registries: None,
             settings: WorkerSettings {
+                retention: gander::core::retention::Retention::default(),
                 address: Address { mention: Some("@gander".to_owned()), ..Address::default() },
                 data: self.data,
                 most_per_job: Money::from_micros(10_000_000),

@@ -22,6 +22,7 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::examples::Example;
 use crate::core::leak::KnownSecrets;
+use crate::core::retention::Retention;
 use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::PrivateAddresses;
 use crate::forge::payload::NewApp;
@@ -247,6 +248,7 @@ async fn wire(
         clock,
         registries: None,
         settings: WorkerSettings {
+            retention: Retention::default(),
             settle: Duration::ZERO,
             address: Address::default(),
             data: directory.to_owned(),

@@ -94,8 +94,8 @@ pub enum JobFact {
     NotMerged { why: String },
     /// People closed the pull request or the issue.
     Closed { by: Option<Login>, merged: bool },
-    /// A person said stop.
-    Cancelled { by: Login },
+    /// A person said stop; `None`: whoever runs the server.
+    Cancelled { by: Option<Login> },
     /// The money is gone.
     OutOfBudget { why: String, cost: Money },
     /// What was to leave holds a secret.

@@ -1,6 +1,7 @@
 //! What is asked for, and how a job can end.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{NoRevert, NoUpdate};
 use crate::core::budget::{Money, Payer};
@@ -83,8 +84,9 @@ pub struct RuleOverride {
 }
 
 /// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum JobEnding {
     /// People merged the pull request.
@@ -113,8 +115,8 @@ pub enum JobEnding {
     OutOfBudget { why: String },
     /// The checks cannot be run here, with or without a change.
     CannotCheck { why: String },
-    /// A person said stop.
-    Cancelled { by: Login },
+    /// A person said stop; `None`: whoever runs the server.
+    Cancelled { by: Option<Login> },
     /// What was to leave held a secret.
     Withheld { why: String },
     /// Something is broken that another attempt would not mend.

@@ -1,13 +1,15 @@
 //! Where a job stands.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::JobEnding;
 use crate::core::id::Sha;
 
 /// Where a job stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum JobStage {
     /// Waits for its turn on the subject.

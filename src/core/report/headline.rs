@@ -52,7 +52,10 @@ pub fn headline(job: &Job) -> String {
             JobEnding::GaveUp { .. } => "**Gave up**".to_owned(),
             JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
             JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),
-            JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
+            JobEnding::Cancelled { by: Some(by) } => format!("**Cancelled** by {by}"),
+            JobEnding::Cancelled { by: None } => {
+                "**Cancelled** by whoever runs this server".to_owned()
+            }
             JobEnding::Withheld { .. } => "**Stopped: a secret was about to leave**".to_owned(),
             JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
         },

@@ -1,13 +1,13 @@
 //! The commit that ends a task, in one transaction.
 //!
-//! Invariants: lanes are locked first, then an act, a job, a release, a patch: in this order
-//! everywhere, so that no two transactions wait for each other.
+//! Invariants: lanes are locked first, then an act, a job, a release, a patch, at last the audit
+//! log: in this order everywhere, so that no two transactions wait for each other.
 
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use super::queue::{enqueue, lock_lanes};
-use super::{check_results, failed, release, second_of_its_kind, storable};
+use super::{audit, check_results, failed, release, second_of_its_kind, storable};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
@@ -62,9 +62,11 @@ async fn write(
     }
     if let Some((digest, bytes)) = &commit.patch {
         let kept = sqlx::query(
-            "INSERT INTO patches (digest, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            "INSERT INTO patches (digest, bytes, job) VALUES ($1, $2, $3)
+             ON CONFLICT (digest) DO UPDATE SET job = coalesce(excluded.job, patches.job)",
         );
-        kept.bind(digest.as_str()).bind(bytes).execute(&mut *transaction).await.map_err(failed)?;
+        let kept = kept.bind(digest.as_str()).bind(bytes).bind(commit.about());
+        kept.execute(&mut *transaction).await.map_err(failed)?;
     }
     if let Some(result) = &commit.check {
         check_results::add(transaction, result).await?;
@@ -72,7 +74,7 @@ async fn write(
     if let Some(text) = &commit.log {
         log(transaction, whose_log(commit, &done)?, text, now).await?;
     }
-    Ok(())
+    audit::add(transaction, &commit.audit, now).await
 }
 
 /// Takes the task out of the queue, if the lease still holds; returns the task's JSON.
@@ -104,8 +106,9 @@ async fn insert_job(
 ) -> Result<(), StoreError> {
     let row = JobRow::of(job)?;
     let inserted = sqlx::query(
-        "INSERT INTO jobs (id, repo, number, pull, live, merged, state, version, created, updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO jobs (id, repo, number, pull, live, merged, state, version, created, updated,
+                           stage, ending)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
     )
     .bind(job.id.as_str())
     .bind(job.repo.repo_id.0.cast_signed())
@@ -115,6 +118,8 @@ async fn insert_job(
     .bind(row.merged)
     .bind(row.state)
     .bind(now.0)
+    .bind(row.stage)
+    .bind(row.ending)
     .execute(transaction)
     .await
     .map_err(second_of_its_kind)?;
@@ -130,7 +135,7 @@ async fn update_job(
     let row = JobRow::of(job)?;
     let changed = sqlx::query(
         "UPDATE jobs SET pull = $3, live = $4, merged = $5, state = $6, version = version + 1,
-             updated = $7, warned = $8, changed = $9
+             updated = $7, warned = $8, changed = $9, stage = $10, ending = $11
          WHERE id = $1 AND version = $2",
     )
     .bind(job.id.as_str())
@@ -142,6 +147,8 @@ async fn update_job(
     .bind(now.0)
     .bind(row.warned)
     .bind(row.changed)
+    .bind(row.stage)
+    .bind(row.ending)
     .execute(transaction)
     .await
     .map_err(second_of_its_kind)?;

@@ -11,6 +11,7 @@ use url::{Host, Url};
 
 use super::{failed, migrations};
 use crate::store::looked::{TAKEN, stands};
+use crate::store::steps::fits;
 use crate::store::{DatabaseState, StoreError};
 
 /// The oldest version that is used, as the server counts.
@@ -82,7 +83,9 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 
 /// Sees that the database can be used, and brings its tables up to date.
 pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let connection = reach(options).await?;
+    let mut connection = reach(options).await?;
+    look_at(&mut connection, options).await?;
+    look_at_rights(&mut connection, options).await?;
     let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
     migrations::all().run(&alone).await.map_err(not_migrated)?;
     alone.close().await;
@@ -91,9 +94,27 @@ pub(in crate::store) async fn prepare(options: &PgConnectOptions) -> Result<(), 
     Ok(())
 }
 
+/// Sees that the database is one that a server of this version works with.
+pub(super) async fn look_beside(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut connection = reach(options).await?;
+    look_at(&mut connection, options).await?;
+    let ours = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    let ours: bool = sqlx::query_scalar(ours).fetch_one(&mut connection).await.map_err(failed)?;
+    if !ours {
+        return Err(StoreError::Unsuitable("nothing of Gander's is in it yet".to_owned()));
+    }
+    let steps = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
+    let steps: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as(steps).fetch_all(&mut connection).await.map_err(failed)?;
+    let _ = connection.close().await;
+    fits(&migrations::all(), &steps)
+}
+
 /// How the database stands to this version. It is not changed.
 pub(super) async fn look(options: &PgConnectOptions) -> Result<DatabaseState, StoreError> {
     let mut connection = reach(options).await?;
+    look_at(&mut connection, options).await?;
+    look_at_rights(&mut connection, options).await?;
     let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
     if !there.fetch_one(&mut connection).await.map_err(failed)? {
         return Ok(DatabaseState::New);
@@ -102,22 +123,19 @@ pub(super) async fn look(options: &PgConnectOptions) -> Result<DatabaseState, St
     Ok(stands(&taken.map_err(failed)?, &migrations::all()))
 }
 
-/// A connection to a server, as a user, and to a database that can be used.
+/// A connection to a server, as a user, and to a database.
 async fn reach(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let connected = tokio::time::timeout(CONNECTED_WITHIN, options.connect()).await;
     let place = match options.get_socket() {
         Some(directory) => format!("PostgreSQL at the socket in {}", directory.display()),
         None => format!("PostgreSQL at {}:{}", options.get_host(), options.get_port()),
     };
-    let mut connection = connected
+    connected
         .map_err(|_| {
             let seconds = CONNECTED_WITHIN.as_secs();
             StoreError::Unavailable(format!("{place} did not answer within {seconds} s").into())
         })?
-        .map_err(|cause| not_let_in(options, &place, cause))?;
-    look_at(&mut connection, options).await?;
-    look_at_rights(&mut connection, options).await?;
-    Ok(connection)
+        .map_err(|cause| not_let_in(options, &place, cause))
 }
 
 /// What a refused connection is called, and the next step.

@@ -12,14 +12,16 @@ use crate::store::{Claim, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, StoreErro
 /// The first that takes no slot, and where slots are free ($2) the first that does: the older. For
 /// slots, a repository that holds fewer comes first, then the one whose turn is longest ago; of one
 /// repository, what has begun. Of two that claim at the same moment, neither sees what the other
-/// takes: then a repository may have two turns at once.
+/// takes: then a repository may have two turns at once. In a pause only what goes on all the same.
 const CLAIM: &str = "WITH unslotted AS MATERIALIZED (
          SELECT ready, id FROM work
          WHERE head AND NOT slot AND ready <= queue_time($1)
+           AND (NOT EXISTS (SELECT FROM pauses)
+                OR lane = 'sweep:MissedDeliveries' OR lane LIKE 'operator:%')
          ORDER BY ready, id LIMIT 1 FOR UPDATE SKIP LOCKED
      ), slotted AS MATERIALIZED (
          SELECT ready, id FROM work
-         WHERE $2 AND head AND slot AND ready <= queue_time($1) AND repo IS NOT DISTINCT FROM (
+         WHERE $2 AND NOT EXISTS (SELECT FROM pauses) AND head AND slot AND ready <= queue_time($1) AND repo IS NOT DISTINCT FROM (
              SELECT waits.repo
              FROM (SELECT DISTINCT repo FROM work
                    WHERE head AND slot AND ready <= queue_time($1)) AS waits

@@ -3,7 +3,8 @@
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{check_results, execute, failed, second_of_its_kind};
+use super::{audit, check_results, execute, failed, operator, second_of_its_kind};
+use crate::core::audit::AuditEntry;
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
@@ -15,17 +16,21 @@ use crate::store::{
 
 /// The first that takes no slot, and where slots are free (?3) the first that does: the older. For
 /// slots, a repository that holds fewer comes first, then the one whose turn is longest ago; of one
-/// repository, what has begun.
+/// repository, what has begun. In a pause only what goes on all the same.
 const CLAIM: &str = "UPDATE work
          SET tries = tries + (lease_until IS NOT NULL),
              abandoned = abandoned + (lease_until IS NOT NULL),
              fence = fence + 1, lease_until = ?2
          WHERE id = (SELECT id FROM (
-             SELECT * FROM (SELECT ready, id FROM work WHERE head = 1 AND slot = 0 AND ready <= ?1
+             SELECT * FROM (SELECT ready, id FROM work
+                            WHERE head = 1 AND slot = 0 AND ready <= ?1
+                              AND (NOT EXISTS (SELECT 1 FROM pauses)
+                                   OR lane = 'sweep:MissedDeliveries' OR lane LIKE 'operator:%')
                             ORDER BY ready, id LIMIT 1)
              UNION ALL
              SELECT * FROM (SELECT ready, id FROM work
-                            WHERE ?3 AND head = 1 AND slot = 1 AND ready <= ?1 AND repo IS (
+                            WHERE ?3 AND NOT EXISTS (SELECT 1 FROM pauses)
+                              AND head = 1 AND slot = 1 AND ready <= ?1 AND repo IS (
                                 SELECT waits.repo
                                 FROM (SELECT DISTINCT repo FROM work
                                       WHERE head = 1 AND slot = 1 AND ready <= ?1) AS waits
@@ -83,6 +88,16 @@ pub(super) enum QueueChange {
     Swept {
         sweep: Sweep,
         at: Timestamp,
+    },
+    Pause {
+        since: Option<Timestamp>,
+        audit: AuditEntry,
+        now: Timestamp,
+    },
+    /// Rows of the audit log that belong to no commit.
+    Record {
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
     },
     /// Shows that writing works.
     Nothing,
@@ -163,6 +178,11 @@ pub(super) async fn apply(
                 .map_err(failed)?;
             Ok(())
         }
+        QueueChange::Pause { since, audit, now } => {
+            operator::set_pause(connection, *since).await?;
+            audit::add(connection, std::slice::from_ref(audit), *now).await
+        }
+        QueueChange::Record { entries, now } => audit::add(connection, entries, *now).await,
         QueueChange::Nothing => execute(connection, "PRAGMA user_version = 0").await,
         QueueChange::Commit { lease, commit, now } => {
             execute(connection, "SAVEPOINT of_one_commit").await?;
@@ -290,9 +310,12 @@ async fn commit(
         book(connection, entry, now).await?;
     }
     if let Some((digest, bytes)) = &commit.patch {
-        let kept =
-            sqlx::query("INSERT INTO patches (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
-        kept.bind(digest.as_str()).bind(bytes).execute(&mut *connection).await.map_err(failed)?;
+        let kept = sqlx::query(
+            "INSERT INTO patches (digest, bytes, job) VALUES (?, ?, ?)
+             ON CONFLICT (digest) DO UPDATE SET job = coalesce(excluded.job, job)",
+        );
+        let kept = kept.bind(digest.as_str()).bind(bytes).bind(commit.about());
+        kept.execute(&mut *connection).await.map_err(failed)?;
     }
     if let Some(result) = &commit.check {
         check_results::add(connection, result).await?;
@@ -300,7 +323,7 @@ async fn commit(
     if let Some(text) = &commit.log {
         log(connection, whose_log(commit, &done)?, text, now).await?;
     }
-    Ok(())
+    audit::add(connection, &commit.audit, now).await
 }
 
 /// Takes the task out of the queue, if the lease still holds; returns the task's JSON.
@@ -343,8 +366,9 @@ async fn insert_job(
     }
     let row = JobRow::of(job)?;
     sqlx::query(
-        "INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
+        "INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated, stage,
+                           ending)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7, ?8, ?9)",
     )
     .bind(job.id.as_str())
     .bind(job.repo.repo_id.0.cast_signed())
@@ -353,6 +377,8 @@ async fn insert_job(
     .bind(row.live)
     .bind(row.state)
     .bind(now.0)
+    .bind(row.stage)
+    .bind(row.ending)
     .execute(connection)
     .await
     .map(drop)
@@ -368,7 +394,7 @@ async fn update_job(
     let row = JobRow::of(job)?;
     let changed = sqlx::query(
         "UPDATE jobs SET pull = ?3, live = ?4, state = ?5, version = version + 1, updated = ?6,
-             warned = ?7, changed = ?8
+             warned = ?7, changed = ?8, stage = ?9, ending = ?10
          WHERE id = ?1 AND version = ?2",
     )
     .bind(job.id.as_str())
@@ -379,6 +405,8 @@ async fn update_job(
     .bind(now.0)
     .bind(row.warned)
     .bind(row.changed)
+    .bind(row.stage)
+    .bind(row.ending)
     .execute(connection)
     .await
     .map_err(second_of_its_kind)?;

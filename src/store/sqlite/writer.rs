@@ -4,18 +4,43 @@
 //! refused takes nothing with it; when the database itself fails, each request of the batch is
 //! tried alone, so that one that cannot be written does not take the others with it.
 
+use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 
-use super::accept;
 use super::change::{self, ClaimRequest, QueueChange};
 use super::waiting::PendingRequest;
-use super::{execute, fold_log_and_close};
-use crate::core::id::Timestamp;
+use super::{accept, execute, failed, fold_log_and_close, operator};
+use crate::core::audit::AuditEntry;
+use crate::core::id::{RepoId, Timestamp};
 use crate::store::rows::Arrival;
-use crate::store::{Accepted, Claim, StoreError};
+use crate::store::{Accepted, Claim, KeptSince, StoreError};
 
 const LARGEST_BATCH: usize = 256;
+
+/// What is removed, some of it at a time.
+#[derive(Debug)]
+pub(super) enum Removal {
+    /// Deliveries, acts and results of checks from before.
+    Old(Timestamp),
+    NotKept(KeptSince),
+}
+
+/// A repository of which nothing is kept, and what the audit log says of that.
+#[derive(Debug)]
+pub(super) struct ForgottenRepository {
+    pub(super) repo: RepoId,
+    pub(super) audit: AuditEntry,
+    pub(super) now: Timestamp,
+}
+
+/// Whether this process folds the log into the file at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtClose {
+    FoldLog,
+    /// Another process works with the file.
+    LeaveLog,
+}
 
 /// Everything that is ever written.
 #[derive(Debug)]
@@ -23,7 +48,8 @@ pub(super) enum WriterRequest {
     Accept(PendingRequest<Arrival, Accepted>),
     Claim(PendingRequest<ClaimRequest, Option<Claim>>),
     Change(PendingRequest<QueueChange, ()>),
-    Forget(PendingRequest<Timestamp, u64>),
+    Remove(PendingRequest<Removal, u64>),
+    ForgetRepository(PendingRequest<ForgottenRepository, Vec<String>>),
     Close(PendingRequest<(), ()>),
 }
 
@@ -31,6 +57,7 @@ pub(super) enum WriterRequest {
 pub(super) async fn run(
     mut connection: SqliteConnection,
     mut inbox: mpsc::Receiver<WriterRequest>,
+    at_close: AtClose,
 ) {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
@@ -48,12 +75,16 @@ pub(super) async fn run(
                 WriterRequest::Accept(waiting) => waiting.tell(),
                 WriterRequest::Claim(waiting) => waiting.tell(),
                 WriterRequest::Change(waiting) => waiting.tell(),
-                WriterRequest::Forget(waiting) => waiting.tell(),
+                WriterRequest::Remove(waiting) => waiting.tell(),
+                WriterRequest::ForgetRepository(waiting) => waiting.tell(),
                 WriterRequest::Close(waiting) => closing.push(waiting),
             }
         }
         if let Some(mut waiting) = closing.pop() {
-            waiting.outcome = Some(fold_log_and_close(connection).await);
+            waiting.outcome = Some(match at_close {
+                AtClose::FoldLog => fold_log_and_close(connection).await,
+                AtClose::LeaveLog => connection.close().await.map_err(failed),
+            });
             return waiting.tell();
         }
     }
@@ -71,7 +102,8 @@ fn fail(batch: &mut [WriterRequest], why: &StoreError) {
             WriterRequest::Accept(waiting) => waiting.outcome = Some(Err(failure())),
             WriterRequest::Claim(waiting) => waiting.outcome = Some(Err(failure())),
             WriterRequest::Change(waiting) => waiting.outcome = Some(Err(failure())),
-            WriterRequest::Forget(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::Remove(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::ForgetRepository(waiting) => waiting.outcome = Some(Err(failure())),
             WriterRequest::Close(_) => {}
         }
     }
@@ -154,12 +186,32 @@ async fn apply(
                 let outcome = change::apply(connection, &waiting.request).await;
                 waiting.keep(outcome)?;
             }
-            WriterRequest::Forget(waiting) => {
-                let outcome = change::forget(connection, waiting.request).await;
+            WriterRequest::Remove(waiting) => {
+                execute(connection, "SAVEPOINT of_one_removal").await?;
+                let outcome = match &waiting.request {
+                    Removal::Old(before) => change::forget(connection, *before).await,
+                    Removal::NotKept(kept) => operator::thin(connection, kept).await,
+                };
+                end_removal(connection, outcome.is_ok()).await?;
+                waiting.keep(outcome)?;
+            }
+            WriterRequest::ForgetRepository(waiting) => {
+                let ForgottenRepository { repo, audit, now } = &waiting.request;
+                execute(connection, "SAVEPOINT of_one_removal").await?;
+                let outcome = operator::forget_repository(connection, *repo, audit, *now).await;
+                end_removal(connection, outcome.is_ok()).await?;
                 waiting.keep(outcome)?;
             }
             WriterRequest::Accept(_) | WriterRequest::Close(_) => {}
         }
     }
     Ok(())
+}
+
+/// A refused one leaves nothing behind.
+async fn end_removal(connection: &mut SqliteConnection, done: bool) -> Result<(), StoreError> {
+    if !done {
+        execute(connection, "ROLLBACK TO of_one_removal").await?;
+    }
+    execute(connection, "RELEASE of_one_removal").await
 }

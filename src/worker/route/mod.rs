@@ -310,7 +310,7 @@ pub(in crate::worker) fn again(
 
 async fn cancel(ctx: &Context, asked: &CommandEvent) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
-    let fact = JobFact::Cancelled { by: asked.by.login.clone() };
+    let fact = JobFact::Cancelled { by: Some(asked.by.login.clone()) };
     // The one at work first; what waits behind it is stopped by the next `cancel`.
     let open = jobs.iter().find(|stored| stored.machine.is_live());
     let open = open.or_else(|| jobs.iter().find(|stored| !stored.machine.is_done()));

@@ -5,7 +5,6 @@ pub(in crate::worker) mod release;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::HeldSlot;
 use crate::core::report;
 use crate::core::task::{CommandReply, Task};
 use crate::publish::talk;
@@ -14,15 +13,13 @@ use crate::worker::commit::TaskOutcome;
 use crate::worker::route::decide;
 use crate::worker::route::release::release_on_merge;
 use crate::worker::turn::{next_job, next_release};
-use crate::worker::{Context, WorkError, sweep};
+use crate::worker::{Context, WorkError, operator, sweep};
 
 pub(in crate::worker) async fn perform(
     ctx: &Context,
     claim: &Claim,
-    slot: HeldSlot,
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
-    let ctx = &ctx.for_task(claim.task.is_urgent(), slot);
     match &claim.task {
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await
@@ -37,6 +34,7 @@ pub(in crate::worker) async fn perform(
             Ok(next_release(ctx.store.as_ref(), *repo, base).await?)
         }
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
+        Task::Operator(order) => operator::perform(ctx, order).await,
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
         Task::Step { job_id: job, step } => {
             Box::pin(job::perform(ctx, job, step, claim, stop)).await

@@ -16,7 +16,7 @@ use crate::program::{gander, said};
 async fn filled(directory: &Path) {
     let mut file = raw(directory).await;
     migrations().await.run(&mut file).await.unwrap();
-    sqlx::raw_sql(include_str!("filled_0009.sql")).execute(&mut file).await.unwrap();
+    sqlx::raw_sql(include_str!("filled_0010.sql")).execute(&mut file).await.unwrap();
     file.close().await.unwrap();
 }
 

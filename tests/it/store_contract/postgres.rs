@@ -105,7 +105,9 @@ async fn tables_that_belong_to_somebody_else_are_named() {
     sqlx::raw_sql(guest).execute(&mut owner).await.unwrap();
     let said = refusal(&server.address("visitor", "others_tables")).await;
     assert!(
-        said.contains("may not read and write _sqlx_migrations, acts, check_results"),
+        said.contains(
+            "may not read and write _sqlx_migrations, acts, audit, audit_head, check_results"
+        ),
         "{said}"
     );
 }

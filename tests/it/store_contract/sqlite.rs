@@ -11,7 +11,7 @@ use gander::core::id::{DeliveryId, JobId, Number, RepoId, Sha, Timestamp};
 use gander::core::job::{Base, Job, JobStage, JobStep, Prepared, Proposal, ProposedChange};
 use gander::core::policy::Rules;
 use gander::core::task::{CommandReply, Sweep, Task};
-use gander::store::{Accepted, Commit, Sqlite, Store, StoreError, Write};
+use gander::store::{Accepted, Commit, JobQuery, Sqlite, Store, StoreError, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -204,6 +204,7 @@ const FILLED: &[(i64, &str)] = &[
     (7, include_str!("filled_0007.sql")),
     (8, include_str!("filled_0008.sql")),
     (9, include_str!("filled_0009.sql")),
+    (10, include_str!("filled_0010.sql")),
 ];
 
 #[tokio::test]
@@ -225,6 +226,11 @@ async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
         if *version >= 4 {
             let swept = store.last_swept(Sweep::MissedDeliveries).await.unwrap();
             assert_eq!(swept, Some(Timestamp(1_700_000_000_000)));
+        }
+        if *version >= 10 {
+            let rows = store.audit_rows(0, 9).await.unwrap();
+            assert!(rows[0].body.is_some() && rows[1].body.is_none(), "{rows:?}");
+            assert_eq!(store.audit_head().await.unwrap(), rows[1].head());
         }
         nothing_was_lost(&store).await;
     }
@@ -347,6 +353,9 @@ pub(super) async fn nothing_was_lost(store: &Opened) {
     assert_eq!(stored.machine.stage, JobStage::Fixing { round: 1, attempt: 2 });
     assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
+    let open = store.list_jobs(&JobQuery::NotOver, 9).await.unwrap();
+    assert_eq!(open.iter().map(|it| &it.stored).collect::<Vec<_>>(), [&stored]);
+    assert_eq!(store.figures(now, now).await.unwrap().jobs, [("fixing".to_owned(), 1)]);
     let spent = store.spent(Payer::Repository, &accounts(1, 0, 0), Timestamp(0)).await.unwrap();
     assert_eq!(spent, Money::from_micros(250_000));
     let digest = "d".repeat(64).parse().unwrap();
