@@ -35,6 +35,7 @@ mod contributors;
 mod downloads;
 mod graphql;
 mod history;
+mod kept;
 mod limits;
 mod manifest;
 mod outgoing;

@@ -47,6 +47,7 @@ mod sweep;
 mod to_read;
 mod turn;
 mod update;
+mod workflow;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
@@ -55,6 +56,7 @@ pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalFault, LocalJob};
 pub use survey::{Survey, survey};
+pub use workflow::{Decided, Handover, NextPart, decide, fetch, push, work};
 
 /// The worker.
 #[derive(Clone)]
@@ -230,6 +232,13 @@ impl Worker {
         }
         self.ctx.wake.notify_one();
         Ok(true)
+    }
+
+    /// Does a task that nobody else could take, and writes what follows.
+    async fn do_alone(&self, claim: Claim) -> Result<(), StoreError> {
+        let (stop, slot) = (CancellationToken::new(), HeldSlot::default());
+        let performed = Box::pin(steps::perform(&self.ctx, &claim, slot, &stop)).await;
+        self.write(claim, performed).await
     }
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.

@@ -40,6 +40,7 @@ mod judge;
 mod leaks;
 mod leftovers;
 mod merges;
+mod no_server;
 mod notes;
 mod orders;
 mod other_servers;

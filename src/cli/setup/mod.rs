@@ -70,6 +70,8 @@ enum Workflow {
     Release,
     /// Runs the tests of pull requests
     Test,
+    /// Fixes issues without a server
+    Fix,
 }
 
 /// Runs the subcommand.
@@ -109,6 +111,7 @@ fn print(workflow: Workflow, pins: Pins<'_>) -> CommandResult {
     let example = match workflow {
         Workflow::Release => Example::Release,
         Workflow::Test => Example::Test,
+        Workflow::Fix => Example::Fix,
     };
     let text = example.filled(pins)?;
     say(text.trim_end());
