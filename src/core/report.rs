@@ -32,7 +32,7 @@ mod waiting;
 
 pub use check_history::check_history;
 pub use checks::{check_run, why_no_test};
-pub use commands::{bad_command, ended_early, help, not_without_server, under_way};
+pub use commands::{bad_command, ended_early, help, not_known, not_without_server, under_way};
 pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, others_commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;

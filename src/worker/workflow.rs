@@ -102,7 +102,7 @@ pub async fn decide(
     settle(ctx, at_deciding, &mut left).await?;
     let jobs = ctx.store.jobs_on(repo.repo_id, subject).await?;
     let task = match &said {
-        Event::Asked(asked) => refusal(ctx, asked, &jobs).await?,
+        Event::Asked(asked) => refusal(ctx, asked, subject, &jobs).await?,
         _ => None,
     };
     let task = match task {
@@ -374,6 +374,7 @@ async fn kept_on(
 async fn refusal(
     ctx: &Context,
     asked: &CommandEvent,
+    subject: Number,
     jobs: &[Stored<Job>],
 ) -> Result<Option<Task>, WorkError> {
     let Ok(command) = &asked.said else { return Ok(None) };
@@ -381,7 +382,13 @@ async fn refusal(
     let at_work = || jobs.iter().find(|it| it.machine.stage.is_ours());
     let open = || jobs.iter().find(|it| !it.machine.is_done());
     let busy = |job: Option<&Stored<Job>>| Some(report::under_way(&job?.machine, prefix));
+    // By its branch it is ours, and no comment of ours says so.
+    let is_its =
+        |it: &Stored<Job>| it.machine.pull.as_ref().map(|it| it.number) == Some(asked.number);
+    let is_lost = subject != asked.number && !jobs.iter().any(is_its);
     let text = match command.verb {
+        Verb::Cancel | Verb::Status | Verb::Explain | Verb::Help => None,
+        _ if is_lost => Some(report::not_known(subject, prefix)),
         Verb::Note
         | Verb::Approve
         | Verb::Release
@@ -391,7 +398,6 @@ async fn refusal(
         Verb::Fix | Verb::Build => busy(open()),
         Verb::Retry if !asked.on_pull => busy(open()),
         Verb::Retry | Verb::Revise | Verb::Take | Verb::Go => busy(at_work()),
-        Verb::Cancel | Verb::Status | Verb::Explain | Verb::Help => None,
     };
     let Some(text) = text.filter(|_| asked.by.person) else { return Ok(None) };
     if ctx.forge.permission(&asked.repo, &asked.by).await? < Role::Write {

@@ -1,6 +1,7 @@
 //! Words about commands: what there are, and why one could not be read.
 
 use crate::core::command::{BadCommand, Verb, help_table};
+use crate::core::id::Number;
 use crate::core::job::Job;
 
 /// The answer to a command that could not be read.
@@ -62,6 +63,15 @@ pub fn under_way(job: &Job, prefix: &str) -> String {
         ),
     };
     format!("{what} Nothing was changed.")
+}
+
+/// The answer on a pull request of Gander's own of which nothing is kept.
+pub fn not_known(subject: Number, prefix: &str) -> String {
+    format!(
+        "Gander does not know this pull request any more: its status comment on #{subject} was deleted, \
+         or edited by somebody else, and then it does not count. Go on by hand, or close this and \
+         comment `{prefix} fix` on #{subject}. Nothing was changed."
+    )
 }
 
 /// Why a job ended whose work nobody handed over.
