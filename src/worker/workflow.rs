@@ -631,3 +631,36 @@ fn of_others(task: &Task) -> Place {
         | Task::Sweep(_) => Place::Nowhere,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::id::JobId;
+
+    #[test]
+    fn who_decides_pushes_nothing_and_who_pushes_begins_nothing() {
+        let task = |step| Task::Step { job_id: JobId::of_trigger("one"), step };
+        let head: crate::core::id::Sha = "a".repeat(40).parse().unwrap();
+        let (fix, publish) = (JobStep::Fix { round: 1, attempt: 1 }, JobStep::Publish { round: 1 });
+        let merge = JobStep::Merge { head: head.clone() };
+        for (step, deciding, pushing) in [
+            (JobStep::Prepare, Place::Here, Place::Later),
+            (JobStep::Look, Place::Here, Place::Nowhere),
+            (JobStep::Plan { version: 1 }, Place::Later, Place::Nowhere),
+            (fix, Place::Later, Place::Nowhere),
+            (JobStep::Verify { round: 1, attempt: 1 }, Place::Later, Place::Nowhere),
+            (JobStep::Judge { round: 1 }, Place::Later, Place::Nowhere),
+            (publish, Place::Later, Place::Here),
+            (JobStep::Undo, Place::Later, Place::Here),
+            (JobStep::CleanUp, Place::Later, Place::Here),
+            (JobStep::Show, Place::Here, Place::Here),
+            (JobStep::Announce, Place::Here, Place::Here),
+            (merge, Place::Nowhere, Place::Nowhere),
+            (JobStep::CheckHead { head }, Place::Nowhere, Place::Nowhere),
+            (JobStep::Wake, Place::Nowhere, Place::Nowhere),
+        ] {
+            let task = task(step);
+            assert_eq!((at_deciding(&task), at_pushing(&task)), (deciding, pushing), "{task:?}");
+        }
+    }
+}

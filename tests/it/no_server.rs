@@ -461,3 +461,14 @@ async fn the_rules_of_a_fork_do_not_count() {
     assert!(work.summary.contains("sh check.sh"), "{}\n{}", work.summary, work.log);
     assert!(!work.summary.contains("true"), "{}", work.summary);
 }
+
+#[test]
+fn ganders_own_workflow_is_the_example_with_what_its_checks_need() {
+    let own = include_str!("../../.github/workflows/gander-fix.yml");
+    let jobs = |text: &str| text.split_once("\nname: Gander fix\n").unwrap().1.to_owned();
+    let (before, set_up) = own.split_once("      - name: Set up\n").unwrap();
+    let (_, after) = set_up.split_once("      - name: Work\n").unwrap();
+    let mark = "      # Set up here the toolchains that your checks need.\n";
+    let own = format!("{before}{mark}      - name: Work\n{after}");
+    assert_eq!(jobs(&own), jobs(Example::Fix.text()));
+}
