@@ -406,7 +406,8 @@ fn model_settings(choice: &ModelChoice) -> Result<Vec<model::ModelSettings>, Sta
 /// # Errors
 /// When an address cannot be pinned or the client cannot be made.
 pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, StartError> {
-    let mut addresses = vec![api.clone()];
+    // Git fetches from where the pages are.
+    let mut addresses = vec![api.clone(), web.clone()];
     let public = api.host_str() == Some("api.github.com");
     if public {
         let hosts = std::iter::once(UPLOADS_HOST.to_owned()).chain(download_hosts());

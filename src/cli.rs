@@ -36,6 +36,7 @@ pub mod setup;
 mod supervisor;
 pub mod unprivileged;
 pub mod verify;
+mod without_server;
 pub mod worker;
 
 /// A comment in, a checked pull request out

@@ -41,6 +41,22 @@ pub const PUBLISH: ModeInputs = ModeInputs {
     ],
 };
 
+/// Those of *decide*.
+pub const DECIDE: ModeInputs = ModeInputs {
+    needed: &["token", "model"],
+    optional: &["provider", "model-url", "per-job", "command", "directory"],
+};
+/// Those of *work*. The token is for its first step alone.
+pub const WORK: ModeInputs = ModeInputs {
+    needed: &["handover", "model", "model-key", "token"],
+    optional: &["provider", "model-url", "per-job", "command", "directory"],
+};
+/// Those of *push*.
+pub const PUSH: ModeInputs = ModeInputs {
+    needed: &["handover", "token", "model"],
+    optional: &["provider", "model-url", "per-job", "command", "directory"],
+};
+
 impl ModeInputs {
     /// One input a line, with the variable that holds it, for the end of a help page.
     pub fn help(self) -> String {
@@ -75,7 +91,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::action::{PublishInputs, RegistryInputs, Surroundings, asked, package};
+    use crate::action::{
+        PublishInputs, RegistryInputs, Surroundings, WorkflowInputs, asked, model_key, package,
+    };
 
     /// Every input that is read while there is a value for whatever is asked.
     fn read_by(read: impl Fn(&dyn Fn(&str) -> Option<String>)) -> BTreeSet<String> {
@@ -86,6 +104,7 @@ mod tests {
                 "GANDER_INPUT_COMMIT" => "0123456789abcdef0123456789abcdef01234567".to_owned(),
                 "GANDER_INPUT_MANIFEST" => "a".repeat(64),
                 "GANDER_INPUT_REQUIRED_CHECKS" => "none".to_owned(),
+                "GANDER_INPUT_MODEL" => "claude-sonnet-4-5".to_owned(),
                 "GITHUB_REPOSITORY" => "acme/widgets".to_owned(),
                 "GANDER_INPUT_PULL" | "GITHUB_REPOSITORY_ID" => "7".to_owned(),
                 "GITHUB_RUN_ID" | "GITHUB_RUN_ATTEMPT" => "1".to_owned(),
@@ -121,13 +140,19 @@ mod tests {
             RegistryInputs::read(given).unwrap();
         });
         assert_eq!(listed(PUBLISH), &around | &publish);
+        let parts = read_by(|given| drop(WorkflowInputs::read(given).unwrap()));
+        let parts = &around | &parts;
+        assert_eq!(listed(PUSH), parts);
+        assert_eq!(listed(DECIDE), without(parts.clone(), &["GANDER_INPUT_HANDOVER"]));
+        let key = read_by(|given| drop(model_key(given)));
+        assert_eq!(listed(WORK), &parts | &key);
     }
 
     #[test]
     fn each_input_of_the_action_is_listed_with_its_words() {
         let action = yaml::read(ACTION.as_bytes()).unwrap();
         let Some(yaml::Node::Map(inputs)) = action.get("inputs") else { panic!("no inputs") };
-        let help = [TEST, BUILD, PUBLISH].map(ModeInputs::help).concat();
+        let help = [TEST, BUILD, PUBLISH, DECIDE, WORK, PUSH].map(ModeInputs::help).concat();
         // What installs the program, and which mode it is.
         let before = ["mode", "version", "sha256", "url"];
         for (name, input) in inputs.iter().filter(|(name, _)| !before.contains(&name.as_str())) {

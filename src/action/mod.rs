@@ -1,4 +1,5 @@
-//! What runs inside the companion Action: test, build, publish, each on a runner of its own.
+//! What runs inside the companion Action: test, build, publish, and where no server is decide, work,
+//! push, each on a runner of its own.
 //!
 //! Invariants: no mode trusts another's word. *test* and *build* run the repository's code and hold
 //! no token; *publish* holds one, runs nothing, checks nothing out, and asks GitHub itself.
@@ -15,6 +16,7 @@ mod publish;
 mod surroundings;
 mod targets;
 mod test;
+mod workflow;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,7 @@ pub use surroundings::{
 };
 pub use targets::Registries;
 pub use test::test;
+pub use workflow::{HANDOVER, WorkflowEvent, WorkflowInputs, hand_over, handed_over, model_key};
 
 /// Where lines for the job's log go.
 pub type Log<'a> = &'a mut (dyn FnMut(&str) + Send);

@@ -256,7 +256,11 @@ fn manifest(variable: Variables<'_>) -> Result<Digest, InputError> {
     text.parse().map_err(|_| problem("manifest", format!("{text:?} is not a SHA-256")))
 }
 
-fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<String, InputError> {
+pub(super) fn needed(
+    variable: Variables<'_>,
+    name: &str,
+    shown: &'static str,
+) -> Result<String, InputError> {
     let value = variable(name).map(|value| value.trim().to_owned());
     value.filter(|value| !value.is_empty()).ok_or_else(|| match shown {
         "required-checks" => problem(
@@ -269,14 +273,14 @@ fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<St
             "it is not given. Hand over what *build* said, as \
              `manifest: ${{ needs.build.outputs.manifest }}`",
         ),
-        "GITHUB_REPOSITORY" | "GITHUB_REPOSITORY_ID" | "GITHUB_RUN_ID" | "GITHUB_RUN_ATTEMPT" => {
+        name if name.starts_with("GITHUB_") => {
             problem(shown, "it is not set; GitHub's runner sets it")
         }
         _ => problem(shown, "it is not given"),
     })
 }
 
-fn optional<T>(
+pub(super) fn optional<T>(
     variable: Variables<'_>,
     name: &str,
     shown: &'static str,
@@ -287,7 +291,7 @@ fn optional<T>(
     value.map(|value| parse(&value).map_err(|why| problem(shown, why))).transpose()
 }
 
-fn problem(name: &'static str, problem: impl Into<String>) -> InputError {
+pub(super) fn problem(name: &'static str, problem: impl Into<String>) -> InputError {
     InputError { name, problem: problem.into() }
 }
 

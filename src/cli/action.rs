@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 
 use super::rules::annotations;
-use super::{AnyError, CommandResult, say, start_logging, unprivileged};
+use super::{AnyError, CommandResult, say, start_logging, unprivileged, without_server};
 use crate::action::{
     ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, RegistryInputs, Surroundings,
     adopt, asked, build, command_data, end_leftovers, give_tree, given, inputs, kept, package,
@@ -49,6 +49,18 @@ enum ActionMode {
     /// Publish what was built, if GitHub says that it was approved
     #[command(after_help = inputs::PUBLISH.help())]
     Publish,
+    /// Without a server: decide what follows from a comment or review, and answer it
+    #[command(after_help = inputs::DECIDE.help())]
+    Decide,
+    /// Without a server: fetch what the work needs, so that it does without a token
+    #[command(hide = true)]
+    Fetch,
+    /// Without a server: fix, check and prove, with the model's key and no token
+    #[command(after_help = inputs::WORK.help())]
+    Work,
+    /// Without a server: push what was handed over, and tell people
+    #[command(after_help = inputs::PUSH.help())]
+    Push,
 }
 
 /// Characters of an error that the summary shows.
@@ -64,7 +76,7 @@ const REFUSED: u8 = 4;
 /// # Errors
 /// When not even the runner's own variables can be read.
 pub fn run(command: &Action) -> CommandResult {
-    let runs_commands = command.mode != ActionMode::Publish;
+    let runs_commands = matches!(command.mode, ActionMode::Test | ActionMode::Build);
     if runs_commands && !command.cleared {
         return without_secrets();
     }
@@ -72,6 +84,8 @@ pub fn run(command: &Action) -> CommandResult {
     let surroundings = Surroundings::read(&variable)?;
     if runs_commands {
         close_to_commands(&surroundings)?;
+    } else if command.mode == ActionMode::Work {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
     // Before a command can put something else there.
     let mut outputs = opened(surroundings.output.as_deref())?;
@@ -143,6 +157,10 @@ async fn with_commands(
 async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionReport, AnyError> {
     match mode {
         ActionMode::Test | ActionMode::Build => with_commands(mode, surroundings).await,
+        ActionMode::Decide => without_server::decide(surroundings).await,
+        ActionMode::Fetch => without_server::fetch(surroundings).await,
+        ActionMode::Work => without_server::work(surroundings).await,
+        ActionMode::Push => without_server::push(surroundings).await,
         ActionMode::Publish => {
             let inputs = PublishInputs::read(&variable)?;
             let token = surroundings.token.clone().ok_or(

@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::AnyError;
 use crate::app::{egress_to, installed_toolchains, registries, sandbox};
 use crate::clock::Clock;
-use crate::config::{cache_directory, environment};
+use crate::config::{ModelChoice, cache_directory, environment, usual_key, variable};
 use crate::core::id::Sha;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::egress::PrivateAddresses;
 use crate::environment::Environments;
+use crate::model::Provider;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
@@ -122,6 +124,41 @@ pub(super) async fn clear_old(cache: &Path) {
 /// Where something stays for the next time.
 fn kept_in(cache: &Path) -> PathBuf {
     cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"))
+}
+
+/// Whose model it is that is named, and with which key it is asked: `key`, else that of the
+/// environment.
+pub(super) fn model_choice(
+    text: &str,
+    said: Option<Provider>,
+    key: Option<SecretString>,
+) -> Result<ModelChoice, String> {
+    let parts = text.split_once(':');
+    if let (Some(("scripted", file)), None) = (parts, said) {
+        return Ok(ModelChoice::Script(file.into()));
+    }
+    let named = || parts.and_then(|(provider, name)| Some((provider.parse().ok()?, name)));
+    let by_name = || Some((Provider::of(text)?, text));
+    let found = said.map(|provider| (provider, text)).or_else(named).or_else(by_name);
+    let (provider, name) = found.ok_or_else(|| {
+        format!(
+            "whose model {text:?} is, its name does not say: add --provider anthropic or \
+             --provider openai"
+        )
+    })?;
+    let (usual, _) = usual_key(provider);
+    let known = || variable("GANDER_MODEL_KEY").or_else(|| variable(usual)).map(SecretString::from);
+    let key = key.or_else(known).ok_or_else(|| {
+        let provider = provider.name();
+        format!("no key for {provider}: set {usual}, or use --model scripted:FILE to try without")
+    })?;
+    Ok(ModelChoice::Provider {
+        provider: provider.name().to_owned(),
+        names: vec![name.to_owned()],
+        key,
+        base_url: None,
+        pictures: None,
+    })
 }
 
 pub(super) fn sandbox_for(no_sandbox: bool) -> Arc<dyn Sandbox> {

@@ -1,6 +1,6 @@
 //! `gander run`: one job on a local repository, without GitHub.
 
-mod report;
+pub(super) mod report;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::{AnyError, CommandResult, local, say, say_json, start_logging, unpriv
 use crate::agent::HeldSlot;
 use crate::app::{egress_to, model_addresses, models};
 use crate::clock::Clock;
-use crate::config::{ModelChoice, usual_key, variable};
+use crate::config::ModelChoice;
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::github::RepoRef;
@@ -259,7 +259,7 @@ fn job_context(
     mirror: Mirror,
     cache: &Path,
 ) -> Result<JobContext, AnyError> {
-    let choice = model_choice(&command.model, command.provider)?;
+    let choice = local::model_choice(&command.model, command.provider, None)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let key = match &choice {
         ModelChoice::Provider { key, .. } => Some(("the model's key", key.expose_secret())),
@@ -298,34 +298,6 @@ fn provider(name: &str) -> Result<Provider, String> {
     name.parse().map_err(|()| format!("there is no provider {name:?}; use anthropic or openai"))
 }
 
-fn model_choice(text: &str, said: Option<Provider>) -> Result<ModelChoice, String> {
-    let parts = text.split_once(':');
-    if let (Some(("scripted", file)), None) = (parts, said) {
-        return Ok(ModelChoice::Script(file.into()));
-    }
-    let named = || parts.and_then(|(provider, name)| Some((provider.parse().ok()?, name)));
-    let by_name = || Some((Provider::of(text)?, text));
-    let found = said.map(|provider| (provider, text)).or_else(named).or_else(by_name);
-    let (provider, name) = found.ok_or_else(|| {
-        format!(
-            "whose model {text:?} is, its name does not say: add --provider anthropic or \
-             --provider openai"
-        )
-    })?;
-    let (usual, _) = usual_key(provider);
-    let key = variable("GANDER_MODEL_KEY").or_else(|| variable(usual)).ok_or_else(|| {
-        let provider = provider.name();
-        format!("no key for {provider}: set {usual}, or use --model scripted:FILE to try without")
-    })?;
-    Ok(ModelChoice::Provider {
-        provider: provider.name().to_owned(),
-        names: vec![name.to_owned()],
-        key: key.into(),
-        base_url: None,
-        pictures: None,
-    })
-}
-
 /// What an older run wrote must not pass for this one's, nor its costs be added to them.
 async fn clear_out(out: &Path) -> std::io::Result<()> {
     for name in [CHANGE, UNVERIFIED, REPORT, REPORT_JSON] {
@@ -348,7 +320,7 @@ fn is_of_attempt(name: &str) -> bool {
     numbers.is_some_and(|(round, attempt)| is_number(round) && is_number(attempt))
 }
 
-async fn write_patch(
+pub(super) async fn write_patch(
     ctx: &JobContext,
     base: &Sha,
     patch: &Patch,

@@ -22,6 +22,8 @@ pub enum Example {
     Test,
     /// The workflow that releases.
     Release,
+    /// The workflow that works without a server.
+    Fix,
 }
 
 /// What only the person who trusts it can say: which Action, and which program.
@@ -42,7 +44,7 @@ pub struct HashError {
 }
 
 impl Example {
-    /// All of them, in the order people need them.
+    /// Those of a server's repositories, in the order people need them.
     pub const ALL: [Self; 3] = [Self::Rules, Self::Test, Self::Release];
 
     /// Where it stands in a repository.
@@ -51,6 +53,7 @@ impl Example {
             Self::Rules => super::policy::RULES_PATH,
             Self::Test => ".github/workflows/gander-test.yml",
             Self::Release => ".github/workflows/gander-release.yml",
+            Self::Fix => ".github/workflows/gander-fix.yml",
         }
     }
 
@@ -60,6 +63,7 @@ impl Example {
             Self::Rules => "Rules for this repository. Optional: everything has a default.",
             Self::Test => "Runs the tests in GitHub Actions, with readable results.",
             Self::Release => "Tests, builds and publishes a release that was approved.",
+            Self::Fix => "Fixes issues in GitHub Actions, where no server runs.",
         }
     }
 
@@ -69,6 +73,7 @@ impl Example {
             Self::Rules => include_str!("../../action/examples/gander.toml"),
             Self::Test => include_str!("../../action/examples/gander-test.yml"),
             Self::Release => include_str!("../../action/examples/gander-release.yml"),
+            Self::Fix => include_str!("../../action/examples/gander-fix.yml"),
         }
     }
 
@@ -149,7 +154,7 @@ mod tests {
     fn a_workflow_shows_which_hash_is_missing_until_it_is_given_in_full() {
         let (sha, digest) = ("0123456789abcdef".repeat(3), "0123456789abcdef".repeat(4));
         let sha = &sha[..40];
-        for example in [Example::Test, Example::Release] {
+        for example in [Example::Test, Example::Release, Example::Fix] {
             assert!(example.is_open());
             let action = Pins { action: Some(sha), digest: None };
             let filled = example.filled(action).unwrap();

@@ -22,6 +22,7 @@ pub mod hidden;
 pub mod id;
 pub mod job;
 pub mod judgement;
+pub mod kept;
 pub mod kind;
 pub mod leak;
 pub mod locked;

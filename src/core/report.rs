@@ -32,7 +32,7 @@ mod waiting;
 
 pub use check_history::check_history;
 pub use checks::{check_run, why_no_test};
-pub use commands::{bad_command, help};
+pub use commands::{bad_command, ended_early, help, not_known, not_without_server, under_way};
 pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, others_commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
@@ -96,6 +96,8 @@ pub struct ReportContext {
     pub now: String,
     /// What stands of a change that no pull request holds, as a diff: empty where there is none.
     pub unverified: String,
+    /// The line that keeps the job where no server remembers it; else empty.
+    pub kept: String,
     /// `https://github.com`, or an Enterprise Server's address: for links.
     pub web: String,
 }
@@ -128,7 +130,11 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
         let _ = write!(text, "\n{plan}\n");
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
-    signed(&text, &marker(job.id.as_str(), "status"))
+    let end = marker(job.id.as_str(), "status");
+    match setting.kept.is_empty() {
+        true => signed(&text, &end),
+        false => signed(&text, &format!("{}\n{end}", setting.kept)),
+    }
 }
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.

@@ -126,6 +126,8 @@ impl Sessions {
 
 /// A token with less than this left is not used any more.
 const LEAST_LIFE_SECONDS: i64 = 10 * 60;
+/// The account of every workflow's own token.
+const ACTIONS_BOT: &str = "github-actions[bot]";
 /// GitHub refuses more than ten minutes ahead.
 const JWT_LIFE_SECONDS: i64 = 9 * 60;
 /// Room for a clock that goes ahead of GitHub's.
@@ -155,10 +157,19 @@ impl Forge {
     pub(super) async fn account(&self) -> Result<UserId, ForgeError> {
         let asked = self.inner.account.try_get_with((), async {
             let doing = "asking for our own account";
-            let name = format!("{}[bot]", self.app().await?.slug());
-            let path = format!("/users/{}", segment(&name));
-            let user: payload::User =
-                self.as_app(Method::GET, path, None, doing).await?.json(doing)?;
+            let path = |name: &str| format!("/users/{}", segment(name));
+            let answer = match &self.inner.given {
+                // A workflow's token is always that of the same account.
+                Some(given) => {
+                    let call = ApiCall::new(Method::GET, path(ACTIONS_BOT), doing);
+                    self.send(&given.client, None, &call).await?
+                }
+                None => {
+                    let name = format!("{}[bot]", self.app().await?.slug());
+                    self.as_app(Method::GET, path(&name), None, doing).await?
+                }
+            };
+            let user: payload::User = answer.json(doing)?;
             Ok(user.id)
         });
         asked.await.map_err(shared_failure)

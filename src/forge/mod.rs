@@ -36,6 +36,7 @@ mod downloads;
 mod effects;
 mod graphql;
 mod history;
+mod kept;
 mod limits;
 mod manifest;
 mod outgoing;

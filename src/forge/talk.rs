@@ -73,9 +73,10 @@ impl Forge {
     /// Not every server says through which App a comment was made.
     async fn is_ours(&self, comment: &payload::Comment) -> Result<bool, ForgeError> {
         match (&comment.performed_via_github_app, &comment.user) {
-            (Some(via), _) => Ok(via.id == self.inner.config.app_id),
-            (None, Some(user)) if user.kind == "Bot" => Ok(user.id == self.account().await?),
-            (None, _) => Ok(false),
+            // A workflow's token is of an App whose number it does not know.
+            (Some(via), _) if !self.is_of_workflow() => Ok(via.id == self.inner.config.app_id),
+            (_, Some(user)) if user.kind == "Bot" => Ok(user.id == self.account().await?),
+            (_, _) => Ok(false),
         }
     }
 

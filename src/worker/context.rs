@@ -17,7 +17,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha};
 use crate::core::job::{Base, Job};
-use crate::core::policy::Show;
+use crate::core::policy::{MergeOn, Rules, Show};
 use crate::core::report::ReportContext;
 use crate::core::retention::Retention;
 use crate::egress::Egress;
@@ -103,9 +103,19 @@ impl Context {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             show: Show::default(),
             unverified: String::new(),
+            kept: String::new(),
             now: self.clock.time_of_day(),
             web: self.forge.web_address(),
         }
+    }
+
+    /// The repository's rules, as far as they go here: with a workflow's own token nothing is
+    /// merged.
+    pub(super) fn bounded(&self, mut rules: Rules) -> Rules {
+        if self.forge.is_of_workflow() {
+            rules.merge.on = MergeOn::Never;
+        }
+        rules
     }
 
     /// The asked-for model, else the repository's, else the operator's first.

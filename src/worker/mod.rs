@@ -52,7 +52,8 @@ mod sweep;
 mod to_read;
 mod turn;
 mod update;
-mod workflows;
+mod workflow;
+mod workflow_risks;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
@@ -63,7 +64,8 @@ pub use local::{LocalEnd, LocalFault, LocalJob};
 pub use missed::Reach;
 pub use pull::{PULL_PAUSE, Pulled};
 pub use survey::{Survey, survey};
-pub use workflows::workflow_risks_of;
+pub use workflow::{Decided, Handover, NextPart, decide, fetch, push, work};
+pub use workflow_risks::workflow_risks_of;
 
 /// The worker.
 #[derive(Clone)]
@@ -266,6 +268,13 @@ impl Worker {
         }
         self.ctx.wake.notify_one();
         Ok(true)
+    }
+
+    /// Does a task that nobody else could take, and writes what follows.
+    async fn do_alone(&self, claim: Claim) -> Result<(), StoreError> {
+        let (stop, slot) = (CancellationToken::new(), HeldSlot::default());
+        let performed = Box::pin(steps::perform(&self.ctx, &claim, slot, &stop)).await;
+        self.write(claim, performed).await
     }
 
     /// How long a step took. One that was cut off is not counted.

@@ -1,7 +1,8 @@
 //! Proposed changes, kept in the store by their digest.
 
 use super::{Context, WorkError};
-use crate::core::job::{Job, JobEnding};
+use crate::core::job::{Job, JobEnding, JobStage};
+use crate::core::kept::KeptJob;
 use crate::core::patch::{Patch, PatchDigest};
 use crate::core::report::UNVERIFIED_CAP;
 use crate::store::Store;
@@ -31,6 +32,25 @@ pub(super) async fn kept(
     let Some(bytes) = store.patch(digest).await? else { return Ok(None) };
     let patch = serde_json::from_slice(&bytes).map_err(|error| WorkError::permanent(&error))?;
     Ok(Some(patch))
+}
+
+/// A job with all its changes that are there, as its own comment keeps it. Empty where it cannot be
+/// kept, or must not: a secret may stand in it.
+pub(super) async fn kept_line(store: &dyn Store, job: &Job) -> Result<String, WorkError> {
+    if matches!(job.stage, JobStage::Done(JobEnding::Withheld { .. })) {
+        return Ok(String::new());
+    }
+    let kept = of_job(store, job).await?;
+    Ok(kept.line().unwrap_or_default())
+}
+
+/// A job with all its changes that are there.
+pub(super) async fn of_job(store: &dyn Store, job: &Job) -> Result<KeptJob, WorkError> {
+    let mut patches = Vec::new();
+    for digest in job.patches() {
+        patches.extend(kept(store, digest).await?);
+    }
+    Ok(KeptJob { job: job.clone(), patches })
 }
 
 /// What stands of the change of a job that ended without a pull request, as a diff. Empty where

@@ -41,6 +41,7 @@ mod leaks;
 mod leftovers;
 mod merges;
 mod no_open_port;
+mod no_server;
 mod notes;
 mod operator;
 mod orders;

@@ -57,6 +57,7 @@ fn runner(emulator: &Emulator, folder: &Path) -> Runner {
         work: folder.join("jobs"),
         path: std::env::var_os("PATH").unwrap(),
         signs_behind: std::time::Duration::from_secs(3600),
+        ..Setup::default()
     };
     Runner::new(emulator, setup)
 }

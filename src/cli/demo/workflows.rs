@@ -118,7 +118,7 @@ impl Workflows {
             foreign: all.into_iter().filter_map(pinned).collect(),
             work: jobs,
             path: path.join(":").into(),
-            signs_behind: std::time::Duration::ZERO,
+            ..Setup::default()
         };
         let runner = Runner::new(emulator, setup);
         runner.hears_pushes();

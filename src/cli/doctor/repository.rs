@@ -117,7 +117,7 @@ impl Tip<'_> {
             }
         };
         let ours: Branch = OUR_BRANCH.parse()?;
-        let found = workflow_risks_of(&mirror, (self.commit, &entries), &ours, self.branch);
+        let found = workflow_risks_of(&mirror, (self.commit, &entries), (&ours, self.branch), None);
         let mut risks = found.map_err(|fault| fault.text)?;
         let paths = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
         risks.extend(scan::other_ci(paths).iter().map(ToString::to_string));

@@ -22,7 +22,7 @@ use crate::core::text::inline;
 use crate::worker::LocalEnd;
 
 /// How a run ended.
-pub(super) struct RunReport {
+pub(in crate::cli) struct RunReport {
     pub(super) base: Sha,
     pub(super) attempts: u32,
     pub(super) cost: Money,
@@ -47,12 +47,12 @@ pub(super) enum RunEnd {
 }
 
 /// The verified change, ready for `git apply`.
-pub(super) const CHANGE: &str = "change.patch";
+pub(in crate::cli) const CHANGE: &str = "change.patch";
 /// The last change of a run in which none was verified.
-pub(super) const UNVERIFIED: &str = "unverified.patch";
+pub(in crate::cli) const UNVERIFIED: &str = "unverified.patch";
 
 impl RunReport {
-    pub(super) fn is_verified(&self) -> bool {
+    pub(in crate::cli) fn is_verified(&self) -> bool {
         matches!(self.end, RunEnd::Verified { .. })
     }
 
@@ -76,7 +76,7 @@ impl RunReport {
         self.outcome().1
     }
 
-    pub(super) fn of(base: Sha, end: &LocalEnd) -> Self {
+    pub(in crate::cli) fn of(base: Sha, end: &LocalEnd) -> Self {
         let job = &end.job;
         let how = match (&job.stage, job.proposal(), job.evidence()) {
             (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
@@ -128,7 +128,7 @@ fn all_of(why: &str, job: &Job) -> String {
 }
 
 /// In words for people.
-pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
+pub(in crate::cli) fn as_text(report: &RunReport, out: &Path) -> String {
     let mut text = String::new();
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);

@@ -73,6 +73,8 @@ enum Workflow {
     Release,
     /// Runs the tests of pull requests
     Test,
+    /// Fixes issues without a server
+    Fix,
 }
 
 /// Runs the subcommand.
@@ -118,6 +120,7 @@ fn print(workflow: Workflow, pins: Pins<'_>) -> CommandResult {
     let example = match workflow {
         Workflow::Release => Example::Release,
         Workflow::Test => Example::Test,
+        Workflow::Fix => Example::Fix,
     };
     let text = example.filled(pins)?;
     say(text.trim_end());

@@ -749,6 +749,7 @@ fn setting() -> ReportContext {
         version: String::new(),
         show: Show::default(),
         now: String::new(),
+        kept: String::new(),
         unverified: String::new(),
         web: String::new(),
     }

@@ -22,6 +22,7 @@ fn setting() -> ReportContext {
         version: "0.1.0".into(),
         show: Show::default(),
         now: "12:03 UTC".into(),
+        kept: String::new(),
         unverified: "`".repeat(50_000),
         web: "https://github.com".into(),
     }

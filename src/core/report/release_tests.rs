@@ -15,6 +15,7 @@ fn setting() -> ReportContext {
         version: "0.1.0".into(),
         show: Show::default(),
         now: "12:03 UTC".into(),
+        kept: String::new(),
         unverified: String::new(),
         web: "https://github.com".into(),
     }

@@ -49,7 +49,8 @@ pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String
             inline(why, 600)
         ),
         WaitingFor::Button => format!(
-            "**Approved and green.** `[merge] on = \"never\"` in `{RULES_PATH}` leaves merging to you."
+            "**Approved and green.** Merging is left to you, by `[merge] on = \"never\"` in \
+             `{RULES_PATH}`, or because Gander works without a server here."
         ),
         WaitingFor::Command => format!(
             "**Approved and green.** `[merge] on = \"command\"` in `{RULES_PATH}` wants the command \

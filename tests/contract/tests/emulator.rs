@@ -477,7 +477,6 @@ async fn visits_the_runs(world: &World, client: &Client) {
         foreign: vec![(Foreign::UploadArtifact, hash)],
         work,
         path: std::env::var_os("PATH").unwrap(),
-        signs_behind: std::time::Duration::ZERO,
         ..Setup::default()
     };
     let reports = Runner::new(&world.emulator, setup).run_queued().await.unwrap();

@@ -53,7 +53,7 @@ async fn the_workflow_that_we_ship_runs_as_it_is_written() {
         foreign: all.map(pinned).into_iter().chain([signs]).collect(),
         work: folder.path().join("work"),
         path: std::env::var_os("PATH").unwrap(),
-        signs_behind: std::time::Duration::ZERO,
+        ..Setup::default()
     };
     let rules = "[verify]\ncommands = [\"sh check.sh\"]\n";
     let check = "echo 'src/a.rs:3:5: error: wrong'; echo '::error file=forged.rs::x'; exit 1\n";

@@ -180,6 +180,43 @@ pub(crate) fn heard_pull_request(
     queue_all(state, repository, &new, |triggers| triggers.hears_pull_request(&pull.base_branch))
 }
 
+/// Somebody said something. What stands on an issue, or in the thread of a pull request, is heard
+/// by the default branch; what stands in a review is heard by the pull request as it would be
+/// merged, and from forks, who wait for a person's leave, not at all.
+pub(crate) fn heard_said(
+    state: &mut State,
+    repository: u64,
+    (event, action): (&str, &str),
+    pull: Option<u64>,
+    actor: Option<u64>,
+    payload: &Value,
+) -> Result<(), Trouble> {
+    let Some(actor) = starter(state, actor) else { return Ok(()) };
+    let mut payload = around(state, repository, actor, payload.clone());
+    payload["action"] = json!(action);
+    let mut new = NewRun { event: event.to_owned(), payload, actor, ..NewRun::default() };
+    match pull {
+        None => {
+            let branch = state.repository(repository)?.default_branch.clone();
+            new.head_sha = tip_of(state, repository, &branch)?;
+            (new.title, new.head_branch) = (event.to_owned(), Some(branch));
+        }
+        Some(number) => {
+            try_merge(state, repository, number)?;
+            new.title = state.issue(repository, number)?.title.clone();
+            let known = state.pull(repository, number)?.clone();
+            let merged = known.test_merge.filter(|_| known.head_repository == Some(repository));
+            let Some(commit) = merged else { return Ok(()) };
+            let name = format!("refs/pull/{number}/merge");
+            state.repository(repository)?.git.point_ref(&name, &commit)?;
+            (new.head_branch, new.head_sha) = (Some(known.head_branch), known.head_sha);
+            let base_branch = known.base_branch;
+            new.merge = Some(TestMerge { pull: number, commit, base_branch });
+        }
+    }
+    queue_all(state, repository, &new, |triggers| triggers.hears_said(event, action))
+}
+
 /// Whoever starts workflows by what they did, if that starts any.
 fn starter(state: &mut State, actor: Option<u64>) -> Option<u64> {
     if !state.workflows_hear {

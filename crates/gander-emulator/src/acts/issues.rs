@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dispatch::heard_said;
 use super::{add_label, fire_about, gist, webhook_issue};
 use crate::Trouble;
 use crate::hooks::{self, Event};
@@ -268,7 +269,7 @@ fn announce_comment(
     let name = "issue_comment";
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
-    Ok(())
+    heard_said(state, repository, (name, action), None, actor, &event.payload)
 }
 
 /// Leaves a reaction; says its number, and whether it is new. GitHub sends no webhook for it.

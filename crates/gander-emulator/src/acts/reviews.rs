@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::dispatch::heard_said;
 use super::gist;
 use crate::Trouble;
 use crate::git::find_line;
@@ -333,10 +334,10 @@ fn announce_review(
     payload["review"] = shape;
     payload["pull_request"] =
         json!(pulls::simple(state, known, state.issue(repository, review.pull)?));
-    let name = "pull_request_review";
+    let (name, pull) = ("pull_request_review", review.pull);
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
-    Ok(())
+    heard_said(state, repository, (name, action), Some(pull), actor, &event.payload)
 }
 
 fn announce_comment(
@@ -353,8 +354,8 @@ fn announce_comment(
     payload["comment"] = shapes::comment(state, known, comment);
     payload["pull_request"] =
         json!(pulls::simple(state, known, state.issue(repository, comment.pull)?));
-    let name = "pull_request_review_comment";
+    let (name, pull) = ("pull_request_review_comment", comment.pull);
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
-    Ok(())
+    heard_said(state, repository, (name, action), Some(pull), actor, &event.payload)
 }

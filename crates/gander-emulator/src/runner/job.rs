@@ -160,6 +160,7 @@ fn default_permissions() -> Permissions {
 fn furnish(bench: &mut Bench<'_>, job: &str) -> Result<(), Trouble> {
     let token = bench.token.clone();
     bench.journal.mask(&token);
+    bench.setup.secrets.values().for_each(|secret| bench.journal.mask(secret));
     let runner = json!({
         "arch": ARCHITECTURE,
         "environment": "github-hosted",
@@ -170,7 +171,9 @@ fn furnish(bench: &mut Bench<'_>, job: &str) -> Result<(), Trouble> {
     });
     let contexts = &mut bench.sight.contexts;
     contexts.insert("runner".to_owned(), runner);
-    contexts.insert("secrets".to_owned(), json!({ "GITHUB_TOKEN": token }));
+    let mut secrets = json!(bench.setup.secrets);
+    secrets["GITHUB_TOKEN"] = json!(token);
+    contexts.insert("secrets".to_owned(), secrets);
     let event_path = bench.folders.temp.join("_github_workflow/event.json");
     if let Some(github) = contexts.get_mut("github") {
         github["token"] = json!(token);

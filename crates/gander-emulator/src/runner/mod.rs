@@ -60,6 +60,11 @@ pub struct Setup {
     /// How far what signs for jobs lags behind the emulator's clock: that may be ahead of the time
     /// at which signatures are looked at.
     pub signs_behind: Duration,
+    /// The repository's secrets.
+    pub secrets: BTreeMap<String, String>,
+    /// Before a job of one of these names begins, the runs that wait by then are executed: so that
+    /// what people do while a run is under way is heard before that job.
+    pub gives_way_before: BTreeSet<String>,
 }
 
 /// What became of a run.
@@ -144,10 +149,15 @@ impl Runner {
     /// When the emulator or the disk fails. What a workflow does wrong stands in its report.
     pub async fn run_queued(&self) -> Result<Vec<RunReport>, Trouble> {
         let mut reports = Vec::new();
+        self.run_all(&mut reports).await?;
+        Ok(reports)
+    }
+
+    async fn run_all(&self, reports: &mut Vec<RunReport>) -> Result<(), Trouble> {
         loop {
             let waiting = self.waiting();
             if waiting.is_empty() {
-                return Ok(reports);
+                return Ok(());
             }
             let plans: Vec<_> = waiting
                 .into_iter()
@@ -160,12 +170,16 @@ impl Runner {
                 .collect();
             let groups: Vec<_> = plans.iter().map(|(_, _, _, group)| group.clone()).collect();
             for (at, (repository, run, plan, group)) in plans.into_iter().enumerate() {
+                // Another gave way to it.
+                if self.waiting().iter().all(|(_, waiting)| waiting.id != run.id) {
+                    continue;
+                }
                 let again =
                     |groups: &[Option<(u64, String)>]| group.is_some() && groups.contains(&group);
                 let overtaken = again(&groups[..at]) && again(&groups[at + 1..]);
                 let report = match plan {
                     Ok(_) if overtaken => self.give_up(repository, &run, "cancelled", None)?,
-                    Ok(plan) => self.execute(repository, run, &plan).await?,
+                    Ok(plan) => self.execute(repository, run, &plan, reports).await?,
                     Err(fault) => self.give_up(repository, &run, "startup_failure", Some(fault))?,
                 };
                 reports.push(report);
@@ -241,6 +255,7 @@ impl Runner {
         repository: u64,
         run: WorkflowRun,
         plan: &Plan,
+        others: &mut Vec<RunReport>,
     ) -> Result<RunReport, Trouble> {
         acts::begin_run(&mut self.emulator.lock(), repository, run.id)?;
         self.emulator.shared.queued.notify_one();
@@ -248,6 +263,9 @@ impl Runner {
         let mut jobs: Vec<JobReport> = Vec::new();
         let mut fault = None;
         for job in &plan.workflow.jobs {
+            if self.setup.gives_way_before.contains(&job.id) {
+                Box::pin(self.run_all(others)).await?;
+            }
             let mut sight = base.clone();
             sight.contexts.insert("needs".to_owned(), needs(job, &jobs));
             sight.standing = standing(job, &plan.workflow.jobs, &jobs);

@@ -28,7 +28,13 @@ impl Sight {
         Ok(match expression {
             Expression::Literal(value) => value.clone(),
             Expression::Context(name) => self.contexts.get(name).cloned().unwrap_or_default(),
-            Expression::Property(of, name) => property(&self.evaluate(of)?, name),
+            Expression::Property(of, name) => {
+                let (of_secrets, value) = (is_secrets(of), property(&self.evaluate(of)?, name));
+                match of_secrets && value.is_null() {
+                    true => return Err(format!("the runner was given no secret {name}")),
+                    false => value,
+                }
+            }
             Expression::Index(of, index) => {
                 let (of, index) = (self.evaluate(of)?, self.evaluate(index)?);
                 match (&of, as_number(&index)) {
@@ -93,6 +99,10 @@ impl Sight {
             }
         }))
     }
+}
+
+fn is_secrets(expression: &Expression) -> bool {
+    matches!(expression, Expression::Context(name) if name == "secrets")
 }
 
 /// Names are the same in any case.

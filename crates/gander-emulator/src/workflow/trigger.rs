@@ -1,7 +1,7 @@
 //! What a workflow listens to.
 //!
-//! Invariants: dispatches, pushes and pull requests start runs in the emulator; other events may be
-//! listened to, and are not heard.
+//! Invariants: dispatches, pushes, pull requests, and what people say start runs in the emulator;
+//! other events may be listened to, and are not heard.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub(crate) struct Triggers {
     pub(crate) push: Option<Vec<String>>,
     /// The branches whose pull requests are heard; an empty list hears all.
     pub(crate) pull_request: Option<Vec<String>>,
+    /// What people say, by event: the types that are heard; an empty list hears all.
+    pub(crate) said: BTreeMap<String, Vec<String>>,
 }
 
 /// One input of `workflow_dispatch`.
@@ -35,8 +37,11 @@ pub(crate) enum InputKind {
     Choice(Vec<String>),
 }
 
+/// Comments and reviews.
+const SAID: [&str; 3] = ["issue_comment", "pull_request_review", "pull_request_review_comment"];
+
 /// What else GitHub's workflows can listen to.
-const EVENTS: [&str; 29] = [
+const EVENTS: [&str; 26] = [
     "branch_protection_rule",
     "check_run",
     "check_suite",
@@ -49,15 +54,12 @@ const EVENTS: [&str; 29] = [
     "fork",
     "gollum",
     "image_version",
-    "issue_comment",
     "issues",
     "label",
     "merge_group",
     "milestone",
     "page_build",
     "public",
-    "pull_request_review",
-    "pull_request_review_comment",
     "pull_request_target",
     "registry_package",
     "release",
@@ -89,13 +91,9 @@ impl Triggers {
 
     fn add(&mut self, event: &str, line: usize, node: Option<&Node>) -> Result<(), Fault> {
         match event {
-            "repository_dispatch" => {
-                let mut types = Vec::new();
-                if let Some(node) = node {
-                    let fields = node.fields("`repository_dispatch`", &["types"])?;
-                    types = fields.get("types").map_or(Ok(types), |node| node.texts("`types`"))?;
-                }
-                self.repository_dispatch = Some(types);
+            "repository_dispatch" => self.repository_dispatch = Some(types(event, node)?),
+            said if SAID.contains(&said) => {
+                self.said.insert(said.to_owned(), types(event, node)?);
             }
             "workflow_dispatch" => {
                 let mut inputs = Vec::new();
@@ -123,6 +121,11 @@ impl Triggers {
         heard(types, event_type)
     }
 
+    /// Whether something that somebody said is heard.
+    pub(crate) fn hears_said(&self, event: &str, action: &str) -> bool {
+        heard(self.said.get(event), action)
+    }
+
     /// Whether a push to this branch is heard.
     pub(crate) fn hears_push(&self, branch: &str) -> bool {
         heard(self.push.as_ref(), branch)
@@ -136,6 +139,13 @@ impl Triggers {
 
 fn heard(names: Option<&Vec<String>>, name: &str) -> bool {
     names.is_some_and(|names| names.is_empty() || names.iter().any(|one| one == name))
+}
+
+/// The types of an event that are heard.
+fn types(event: &str, node: Option<&Node>) -> Result<Vec<String>, Fault> {
+    let Some(node) = node else { return Ok(Vec::new()) };
+    let fields = node.fields(&format!("`{event}`"), &["types"])?;
+    fields.get("types").map_or(Ok(Vec::new()), |node| node.texts("`types`"))
 }
 
 /// The branches that an event is heard for.

@@ -78,7 +78,7 @@ impl World {
             foreign: foreign.to_vec(),
             work: folder.path().join("work"),
             path: std::env::var_os("PATH").unwrap(),
-            signs_behind: std::time::Duration::ZERO,
+            ..Setup::default()
         };
         Self { emulator, app, client, folder, setup }
     }

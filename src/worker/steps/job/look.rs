@@ -43,6 +43,7 @@ pub(in crate::worker) async fn run(
     let base = detail.base.branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let text = forge.file(repo, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
+    let rules = rules.map(|rules| ctx.bounded(rules));
     let in_force = rules.clone().unwrap_or_default();
     let (reviews, comments, asks, settings) = tokio::try_join!(
         forge.reviews(repo, pull.number),

@@ -188,7 +188,11 @@ pub(in crate::worker) async fn perform_locally(
 
 async fn show(ctx: &Context, job: &Job) -> Result<(), WorkError> {
     let unverified = patches::unverified(ctx, job).await;
-    let setting = ReportContext { unverified, ..ctx.report_context(job) };
+    let kept = match ctx.forge.is_of_workflow() {
+        true => patches::kept_line(ctx.store.as_ref(), job).await?,
+        false => String::new(),
+    };
+    let setting = ReportContext { unverified, kept, ..ctx.report_context(job) };
     Ok(surface::show(&ctx.forge, job, &setting).await?)
 }
 

@@ -59,7 +59,7 @@ async fn prepared(ctx: &Context, job: &Job) -> Result<Result<Preparation, Declin
         forge.permission(&job.repo, &actor)
     )?;
     let rules = match Rules::parse(&text.unwrap_or_default()) {
-        Ok(rules) => rules,
+        Ok(rules) => ctx.bounded(rules),
         Err(bad) => {
             return Ok(Err(Declined::BadConfig { problem: bad.to_string() }));
         }

@@ -85,8 +85,11 @@ async fn with_earlier_rounds(
     let checks = checks::without_change(&input, &of_base, &logs.join("begin"), stop).await?;
     let mut patch = nothing;
     for digest in pushed {
-        let earlier = patches::kept(ctx.store.as_ref(), digest).await?;
-        patch = patch.then(earlier.ok_or_else(|| WorkError::bug("a pushed change was not kept"))?);
+        let Some(earlier) = patches::kept(ctx.store.as_ref(), digest).await? else {
+            // Too large for where it would have been kept: this round is shown alone.
+            return change.proven(evidence, None, ProofDepth::Whole).await;
+        };
+        patch = patch.then(earlier);
     }
     let patch = patch.then(change.patch.clone());
     let whole = WholeChange { base: begins_at, checks: &checks, patch: &patch };

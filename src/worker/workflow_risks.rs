@@ -12,19 +12,20 @@ const MOST_WORKFLOWS: usize = 500;
 const MOST_BYTES: usize = 4 << 20;
 
 /// What speaks against pushing `branch`, with a pull request into `base`, by the workflows of a
-/// commit and its files. A line for each, for people.
+/// commit and its files, without `own`. A line for each, for people.
 ///
 /// # Errors
 /// When the mirror cannot be read.
 pub fn workflow_risks_of(
     mirror: &Mirror,
     (commit, entries): (&Sha, &[TreeEntry]),
-    branch: &Branch,
-    base: &Branch,
+    (branch, base): (&Branch, &Branch),
+    own: Option<&str>,
 ) -> Result<Vec<String>, WorkError> {
     let WorkflowFiles { read, unread } = workflows_in(mirror, commit, entries)?;
+    let others = read.iter().filter(|(path, _)| Some(path.as_str()) != own);
     let workflows: Vec<(&str, &[u8])> =
-        read.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        others.map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let found = publish::scan::risks(&workflows, branch, base);
     Ok(found.iter().map(ToString::to_string).chain(unread).collect())
 }

@@ -1,0 +1,666 @@
+//! A job over several runs of a workflow, where no server remembers it.
+//!
+//! Invariants: it is the server's own job, with the same commands, consent, facts, steps and
+//! verdicts. What is under way is what our own comments on its page keep, and nothing else. A part
+//! of a run does what its token is for, and hands the rest over. What is handed over was made
+//! beside a repository's code: before it is pushed, its paths are held against the rules once more,
+//! and the page is asked whether anybody stopped it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::OutcomeWriter;
+use super::fault::WorkError;
+use super::steps::job::perform_locally;
+use super::steps::job::plan;
+use super::{Context, JobContext, LocalEnd, Worker, patches};
+use crate::clock::Clock;
+use crate::core::command::Verb;
+use crate::core::delivery::{Id, Payload};
+use crate::core::event::{CommandEvent, Event, Touched};
+use crate::core::github::{RepoRef, Role};
+use crate::core::id::{DeliveryId, Number, RepoId};
+use crate::core::job::{Job, JobFact, JobStage, JobStep};
+use crate::core::kept::KeptJob;
+use crate::core::machine::Machine;
+use crate::core::patch::Patch;
+use crate::core::path_rules::{PathClass, PathRules, classify};
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::report;
+use crate::core::task::{CommandReply, Task};
+use crate::store::{Claim, Commit, Store, StoreError, Stored, Write};
+use crate::worker::commit::{Learnt, TaskOutcome};
+
+/// What one part of a run hands to the next.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Handover {
+    kept: Vec<KeptJob>,
+    tasks: Vec<Task>,
+}
+
+/// What a run goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextPart {
+    /// The agent works.
+    Work,
+    /// What is there is pushed, or taken back.
+    Push,
+    /// It is over.
+    Nothing,
+}
+
+/// What follows from something that somebody said.
+#[derive(Debug)]
+pub struct Decided {
+    /// What the run goes on with.
+    pub next: NextPart,
+    /// The issue that it is about.
+    pub subject: Number,
+    /// Whether what another run is at is not wanted any more.
+    pub stops: bool,
+    /// For the next part.
+    pub handover: Handover,
+}
+
+/// Where a task of a run is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// In a later part.
+    Later,
+    /// Only a server does it.
+    Nowhere,
+}
+
+/// So long a part waits for GitHub, in milliseconds.
+const PATIENCE: i64 = 5 * 60 * 1000;
+
+/// Decides what follows from an event, and answers it.
+///
+/// # Errors
+/// When GitHub did not do as asked.
+pub async fn decide(
+    ctx: &Context,
+    event: &str,
+    mut payload: Payload,
+) -> Result<Decided, WorkError> {
+    // Nobody installed anything here.
+    payload.installation = Some(Id { id: 0 });
+    let said = Event::of(event, &payload, &ctx.settings.address);
+    let Some((repo, subject)) = subject_of(ctx, &said).await? else {
+        let handover = Handover::default();
+        return Ok(Decided { next: NextPart::Nothing, subject: Number(0), stops: false, handover });
+    };
+    let before = kept_on(ctx, &repo, subject).await?;
+    take_over(ctx.store.as_ref(), &ctx.clock, &before, &[]).await?;
+    let mut left = Vec::new();
+    for kept in before.iter().filter(|kept| kept.job.stage.is_in_review()) {
+        let look = Task::Step { job_id: kept.job.id.clone(), step: JobStep::Look };
+        ctx.store.enqueue(&look, ctx.clock.steady()).await?;
+    }
+    settle(ctx, at_deciding, &mut left).await?;
+    let jobs = ctx.store.jobs_on(repo.repo_id, subject).await?;
+    let task = match &said {
+        Event::Asked(asked) => refusal(ctx, asked, subject, &jobs).await?,
+        _ => None,
+    };
+    let task = match task {
+        Some(reply) => reply,
+        None => delivery(event, payload)?,
+    };
+    ctx.store.enqueue(&task, ctx.clock.steady()).await?;
+    settle(ctx, at_deciding, &mut left).await?;
+    let jobs = show_changed(ctx, (&repo, subject), &before, at_deciding, &mut left).await?;
+    let now_over = |kept: &KeptJob| {
+        kept.job.stage.is_ours()
+            && jobs.iter().any(|it| it.machine.id == kept.job.id && it.machine.is_done())
+    };
+    let stops = before.iter().any(now_over);
+    let next = next_part(&jobs, &left);
+    let handover = handed_over(ctx.store.as_ref(), &jobs, left).await?;
+    Ok(Decided { next, subject, stops, handover })
+}
+
+/// Fetches the commits that the work needs: afterwards it does without a token.
+///
+/// # Errors
+/// When one of them cannot be had.
+pub async fn fetch(ctx: &Context, handover: &Handover) -> Result<(), WorkError> {
+    for KeptJob { job, .. } in &handover.kept {
+        let Some(base) = job.base() else { continue };
+        ctx.mirror(job, &base.sha).await?;
+        if let Some(pull) = job.others_pull() {
+            ctx.mirror(job, &pull.target).await?;
+        }
+        if let Some((begins_at, _)) = job.pushed_since() {
+            ctx.mirror(job, begins_at).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does the work: the agent, the checks, the proof. With how it ended, for a report.
+///
+/// # Errors
+/// When what was handed over cannot be used. What the work itself meets ends its job.
+pub async fn work(
+    ctx: &JobContext,
+    handover: Handover,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<(Handover, Option<LocalEnd>), WorkError> {
+    let (store, clock) = (ctx.store.as_ref(), &ctx.clock);
+    take_over(store, clock, &handover.kept, &handover.tasks).await?;
+    let (mut left, mut attempts) = (Vec::new(), 0);
+    while let Some(claim) = store.claim(clock.steady()).await? {
+        let writer = OutcomeWriter { store, clock, lease: &claim.lease };
+        let (job, step) = match &claim.task {
+            Task::Step { job_id, step } if is_work(step) => (store.job(job_id).await?, step),
+            other => {
+                left.push(other.clone());
+                writer.acknowledge().await?;
+                continue;
+            }
+        };
+        let Some(job) = job.map(|stored| stored.machine).filter(|job| job.stage.awaits(step))
+        else {
+            writer.acknowledge().await?;
+            continue;
+        };
+        if let JobStep::Fix { attempt, .. } = step {
+            attempts = *attempt;
+        }
+        let outcome = match worked(ctx, progress, &job, step).await {
+            Ok(outcome) => outcome,
+            Err(fault) => {
+                progress(&fault.text);
+                TaskOutcome::of_job(&job, JobFact::Broke { step: step.clone(), why: fault.text })
+            }
+        };
+        writer.write(outcome).await?;
+    }
+    let mut jobs = Vec::new();
+    for kept in &handover.kept {
+        jobs.extend(store.job(&kept.job.id).await?);
+    }
+    let end = match jobs.first() {
+        Some(Stored { machine: job, .. }) => {
+            let patch = match job.stage {
+                JobStage::Publishing { .. } => Some(patches::proposed(store, job).await?),
+                _ => patches::last(store, job).await?,
+            };
+            Some(LocalEnd { job: job.clone(), attempts, patch })
+        }
+        None => None,
+    };
+    Ok((handed_over(store, &jobs, left).await?, end))
+}
+
+async fn worked(
+    ctx: &JobContext,
+    progress: &(dyn Fn(&str) + Sync),
+    job: &Job,
+    step: &JobStep,
+) -> Result<TaskOutcome, WorkError> {
+    let prepared = job.prepared.as_ref().ok_or_else(|| WorkError::bug("it was not prepared"))?;
+    if let &JobStep::Plan { version } = step {
+        progress("making a plan");
+        let stop = tokio_util::sync::CancellationToken::new();
+        return Ok(TaskOutcome::of_job(job, plan::run(ctx, job, version, &stop).await?));
+    }
+    perform_locally(ctx, prepared, progress, job, step).await
+}
+
+/// Pushes what was handed over, or takes it back, and tells people. `page`: of the run, for what
+/// was not done. The jobs as they stand afterwards.
+///
+/// # Errors
+/// When GitHub did not do as asked: running it again goes on where it stopped.
+pub async fn push(ctx: &Context, handover: &Handover, page: &str) -> Result<Vec<Job>, WorkError> {
+    let Some(first) = handover.kept.first() else { return Ok(Vec::new()) };
+    let place = (&first.job.repo, first.job.subject);
+    let on_page = kept_on(ctx, place.0, place.1).await?;
+    let mut jobs = Vec::new();
+    for kept in &handover.kept {
+        let there = on_page.iter().find(|there| there.job.id == kept.job.id);
+        match there {
+            // Over by its own end, as a job that was cancelled and is now taken back.
+            Some(there) if there.job.is_done() && !kept.job.is_done() => {
+                tracing::warn!(job = %kept.job.id, "it was stopped meanwhile: nothing is pushed");
+            }
+            Some(_) => jobs.push(kept.clone()),
+            None => tracing::warn!(job = %kept.job.id, "its comment is gone: nothing is pushed"),
+        }
+    }
+    let about = |task: &&Task| {
+        let about = task.about();
+        about.is_none_or(|about| jobs.iter().any(|kept| kept.job.id.as_str() == about))
+    };
+    let tasks: Vec<Task> = handover.tasks.iter().filter(about).cloned().collect();
+    take_over(ctx.store.as_ref(), &ctx.clock, &jobs, &tasks).await?;
+    for kept in &jobs {
+        if let Some(why) = refused_path(ctx, kept).await? {
+            broke(ctx, &kept.job, why).await?;
+        } else if is_undone(&kept.job, &tasks) {
+            broke(ctx, &kept.job, report::ended_early(page)).await?;
+        }
+    }
+    let mut left = Vec::new();
+    settle(ctx, at_pushing, &mut left).await?;
+    for task in left {
+        // A person pushed meanwhile, and there is nobody here who would begin anew.
+        if let Task::Step { job_id, .. } = &task
+            && let Some(stored) = ctx.store.job(job_id).await?
+        {
+            let why = "somebody pushed to the branch meanwhile: ask again";
+            broke(ctx, &stored.machine, why.to_owned()).await?;
+        }
+    }
+    let mut left = Vec::new();
+    let jobs = show_changed(ctx, place, &on_page, at_pushing, &mut left).await?;
+    Ok(jobs.into_iter().map(|stored| stored.machine).collect())
+}
+
+/// Whether its work was to be done, and was not.
+fn is_undone(job: &Job, tasks: &[Task]) -> bool {
+    tasks.iter().any(|task| match task {
+        Task::Step { job_id, step } => *job_id == job.id && is_work(step) && job.stage.awaits(step),
+        _ => false,
+    })
+}
+
+/// The job learns that its present step cannot be done.
+async fn broke(ctx: &Context, job: &Job, why: String) -> Result<(), WorkError> {
+    let Some(step) = present_step(&job.stage) else { return Ok(()) };
+    let fact = Box::new(JobFact::Broke { step, why });
+    let learnt = Learnt::OfJob { id: job.id.clone(), fact, patch: None };
+    let (store, now) = (ctx.store.as_ref(), ctx.clock.steady());
+    let claim = carrier(store, &ctx.clock).await?;
+    let writer = OutcomeWriter { store, clock: &ctx.clock, lease: &claim.lease };
+    writer.learn(&learnt).await?;
+    let show = Task::Step { job_id: job.id.clone(), step: JobStep::Show };
+    store.enqueue(&show, now).await?;
+    Ok(())
+}
+
+/// The step that a stage waits for.
+fn present_step(stage: &JobStage) -> Option<JobStep> {
+    Some(match *stage {
+        JobStage::Preparing => JobStep::Prepare,
+        JobStage::Planning { version } => JobStep::Plan { version },
+        JobStage::Fixing { round, attempt } => JobStep::Fix { round, attempt },
+        JobStage::Verifying { round, attempt } => JobStep::Verify { round, attempt },
+        JobStage::Judging { round } => JobStep::Judge { round },
+        JobStage::Publishing { round } => JobStep::Publish { round },
+        JobStage::Starting { round } => JobStep::Start { round },
+        JobStage::Answering { round } => JobStep::Answer { round },
+        JobStage::Queued
+        | JobStage::PlanReady { .. }
+        | JobStage::Holding { .. }
+        | JobStage::InReview { .. }
+        | JobStage::Merging { .. }
+        | JobStage::Done(_) => return None,
+    })
+}
+
+/// The first path that no change may touch, by the rules as they are now.
+async fn refused_path(ctx: &Context, kept: &KeptJob) -> Result<Option<String>, WorkError> {
+    let KeptJob { job, patches } = kept;
+    let Some(proposal) = job.proposal().filter(|_| !job.is_done()) else { return Ok(None) };
+    let is_it = |patch: &&Patch| patch.digest() == proposal.patch;
+    let Some(patch) = patches.iter().find(is_it) else { return Ok(None) };
+    let branch = ctx.repository(&job.repo).await?.default_branch;
+    let text = ctx.forge.file(&job.repo, &branch, RULES_PATH).await?;
+    let rules =
+        Rules::parse(&text.unwrap_or_default()).map_err(|bad| WorkError::permanent(&bad))?;
+    let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged)
+        .map_err(|bad| WorkError::permanent(&bad))?;
+    let never = patch.changes.keys().find_map(|path| match classify(path, &paths) {
+        PathClass::Never(rule) => Some(format!("{path} must not be changed: {rule}")),
+        PathClass::Flag(_) | PathClass::Plain => None,
+    });
+    let (most, bytes) = (rules.limits.files as usize, u64::from(rules.limits.patch_kib) * 1024);
+    let large = patch.changes.values().map(crate::core::patch::Change::size).sum::<u64>() > bytes;
+    Ok(never.or_else(|| {
+        let too_much = patch.changes.len() > most || large;
+        too_much.then(|| "the change is larger than `[limits]` allows".to_owned())
+    }))
+}
+
+/// The page that what was said is about: the issue of a pull request of ours, or the page itself.
+async fn subject_of(ctx: &Context, said: &Event) -> Result<Option<(RepoRef, Number)>, WorkError> {
+    let (repo, number, on_pull) = match said {
+        Event::Asked(asked) => (&asked.repo, asked.number, asked.on_pull),
+        Event::Touched { repo, what: Touched::Pull(number) } => (repo, *number, true),
+        Event::Touched { .. }
+        | Event::Remarked(_)
+        | Event::RunEnded { .. }
+        | Event::Closed { .. }
+        | Event::Nothing(_) => return Ok(None),
+    };
+    if on_pull && let Some(pull) = ctx.forge.pull(repo, number).await? {
+        let here = pull.head.repo.as_ref().is_some_and(|from| from.id == repo.repo_id.0);
+        let named = pull.head.branch.strip_prefix("gander/");
+        let subject = named.and_then(|rest| rest.split_once('-')?.0.parse().ok());
+        if let Some(subject) = subject.filter(|_| here) {
+            return Ok(Some((repo.clone(), Number(subject))));
+        }
+    }
+    Ok(Some((repo.clone(), number)))
+}
+
+/// The jobs that our own comments on a page keep.
+async fn kept_on(
+    ctx: &Context,
+    repo: &RepoRef,
+    subject: Number,
+) -> Result<Vec<KeptJob>, WorkError> {
+    let ours = ctx.forge.own_words(repo, subject, " -->").await?;
+    let is_its = |(body, kept): &(&String, KeptJob)| {
+        let marker = report::marker(kept.job.id.as_str(), "status");
+        body.trim_end().ends_with(&marker)
+            && kept.job.repo.repo_id == repo.repo_id
+            && kept.job.subject == subject
+    };
+    let all = ours.iter().filter_map(|body| Some((body, KeptJob::in_comment(body)?)));
+    let mut kept: Vec<KeptJob> = all.filter(is_its).map(|(_, kept)| kept).collect();
+    // It may have been renamed since.
+    kept.iter_mut().for_each(|kept| kept.job.repo.clone_from(repo));
+    Ok(kept)
+}
+
+/// The answer where a command does not go without a server, or not now. Who may not command is
+/// answered as on a server.
+async fn refusal(
+    ctx: &Context,
+    asked: &CommandEvent,
+    subject: Number,
+    jobs: &[Stored<Job>],
+) -> Result<Option<Task>, WorkError> {
+    let Ok(command) = &asked.said else { return Ok(None) };
+    let prefix = &ctx.settings.address.prefix;
+    let at_work = || jobs.iter().find(|it| it.machine.stage.is_ours());
+    let open = || jobs.iter().find(|it| !it.machine.is_done());
+    let busy = |job: Option<&Stored<Job>>| Some(report::under_way(&job?.machine, prefix));
+    // By its branch it is ours, and no comment of ours says so.
+    let is_its =
+        |it: &Stored<Job>| it.machine.pull.as_ref().map(|it| it.number) == Some(asked.number);
+    let is_lost = subject != asked.number && !jobs.iter().any(is_its);
+    let text = match command.verb {
+        Verb::Cancel | Verb::Status | Verb::Explain | Verb::Help => None,
+        _ if is_lost => Some(report::not_known(subject, prefix)),
+        Verb::Note
+        | Verb::Approve
+        | Verb::Release
+        | Verb::Override
+        | Verb::Update
+        | Verb::Revert => Some(report::not_without_server(command.verb, prefix)),
+        Verb::Fix | Verb::Build => busy(open()),
+        Verb::Retry if !asked.on_pull => busy(open()),
+        Verb::Retry | Verb::Revise | Verb::Take | Verb::Go => busy(at_work()),
+    };
+    let Some(text) = text.filter(|_| asked.by.person) else { return Ok(None) };
+    if ctx.forge.permission(&asked.repo, &asked.by).await? < Role::Write {
+        return Ok(None);
+    }
+    Ok(Some(Task::Reply(Box::new(CommandReply {
+        repo: asked.repo.clone(),
+        number: asked.number,
+        comment_id: asked.comment_id(),
+        thread_comment_id: asked.said_in.thread_comment_id(),
+        key: asked.key.clone(),
+        text,
+    }))))
+}
+
+fn delivery(event: &str, payload: Payload) -> Result<Task, WorkError> {
+    let id: DeliveryId =
+        "00000000-0000-0000-0000-000000000000".parse().map_err(|bad| WorkError::permanent(&bad))?;
+    Ok(Task::Delivery { id, event: event.to_owned(), payload: Box::new(payload) })
+}
+
+/// Shows every job that is not as it was.
+async fn show_changed(
+    ctx: &Context,
+    (repo, subject): (&RepoRef, Number),
+    before: &[KeptJob],
+    place: fn(&Task) -> Place,
+    left: &mut Vec<Task>,
+) -> Result<Vec<Stored<Job>>, WorkError> {
+    let jobs = ctx.store.jobs_on(repo.repo_id, subject).await?;
+    for job in jobs.iter().map(|stored| &stored.machine) {
+        if before.iter().all(|kept| kept.job != *job) {
+            let show = Task::Step { job_id: job.id.clone(), step: JobStep::Show };
+            ctx.store.enqueue(&show, ctx.clock.steady()).await?;
+        }
+    }
+    settle(ctx, place, left).await?;
+    Ok(jobs)
+}
+
+fn next_part(jobs: &[Stored<Job>], left: &[Task]) -> NextPart {
+    let is_due = |task: &&Task| match task {
+        Task::Step { job_id, step } => {
+            let job = jobs.iter().find(|stored| stored.machine.id == *job_id);
+            let waits = job.is_some_and(|stored| stored.machine.stage.awaits(step));
+            waits || matches!(step, JobStep::Undo | JobStep::CleanUp)
+        }
+        _ => false,
+    };
+    let is_of_work = |task: &Task| matches!(task, Task::Step { step, .. } if is_work(step));
+    let mut due = left.iter().filter(is_due).peekable();
+    match (due.peek().is_some(), due.any(is_of_work)) {
+        (_, true) => NextPart::Work,
+        (true, false) => NextPart::Push,
+        (false, false) => NextPart::Nothing,
+    }
+}
+
+async fn handed_over(
+    store: &dyn Store,
+    jobs: &[Stored<Job>],
+    tasks: Vec<Task>,
+) -> Result<Handover, WorkError> {
+    let about = |job: &Job| tasks.iter().any(|it| it.about().as_deref() == Some(job.id.as_str()));
+    let mut kept = Vec::new();
+    for job in jobs.iter().map(|stored| &stored.machine).filter(|job| about(job)) {
+        kept.push(patches::of_job(store, job).await?);
+    }
+    Ok(Handover { kept, tasks })
+}
+
+/// A task that stands for nothing but the right to write.
+async fn carrier(store: &dyn Store, clock: &Clock) -> Result<Claim, WorkError> {
+    let task = Task::NextOn { repo_id: RepoId(0), number: Number(0) };
+    let now = clock.steady();
+    store.enqueue(&task, now).await?;
+    let mut claims = Vec::new();
+    // What waits beside it keeps its place.
+    let found = loop {
+        match store.claim(now).await? {
+            Some(claim) if claim.task == task => break Some(claim),
+            Some(claim) => claims.push(claim),
+            None => break None,
+        }
+    };
+    for claim in claims {
+        store.hand_back(&claim.lease).await?;
+    }
+    found.ok_or_else(|| WorkError::bug("a task that was queued is not there"))
+}
+
+/// Puts what was handed over into an empty store.
+async fn take_over(
+    store: &dyn Store,
+    clock: &Clock,
+    kept: &[KeptJob],
+    tasks: &[Task],
+) -> Result<(), WorkError> {
+    for KeptJob { job, patches } in kept {
+        for patch in patches {
+            let bytes = serde_json::to_vec(patch).map_err(|bad| WorkError::permanent(&bad))?;
+            let claim = carrier(store, clock).await?;
+            let commit = Commit { patch: Some((patch.digest(), bytes)), ..Commit::default() };
+            store.commit(&claim.lease, &commit, clock.steady()).await?;
+        }
+        let claim = carrier(store, clock).await?;
+        let commit = Commit { job: Some(Write::New(job.clone())), ..Commit::default() };
+        match store.commit(&claim.lease, &commit, clock.steady()).await {
+            Err(StoreError::Conflict | StoreError::AlreadyDone) => {
+                tracing::warn!(job = %job.id, "another one stands on its page: it does not count");
+                store.commit(&claim.lease, &Commit::default(), clock.steady()).await?;
+            }
+            other => other?,
+        }
+    }
+    for task in tasks {
+        store.enqueue(task, clock.steady()).await?;
+    }
+    Ok(())
+}
+
+/// Does what this part does, until nothing is left of it.
+async fn settle(
+    ctx: &Context,
+    place: fn(&Task) -> Place,
+    left: &mut Vec<Task>,
+) -> Result<(), WorkError> {
+    let (store, clock) = (ctx.store.as_ref(), &ctx.clock);
+    let worker = Worker::new(ctx.clone());
+    let until = clock.steady().0 + PATIENCE;
+    loop {
+        let now = clock.steady();
+        let claim = match store.claim(now).await? {
+            Some(claim) => claim,
+            None => {
+                let Some(due) = store.next_due().await? else { return Ok(()) };
+                let Some(claim) = store.claim(due).await? else { return Ok(()) };
+                if place(&claim.task) == Place::Here {
+                    if due.0 > until {
+                        let text =
+                            "GitHub asks to wait for longer than this run does: run it again";
+                        return Err(WorkError::later(text.to_owned()));
+                    }
+                    let pause = u64::try_from(due.0 - now.0).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                claim
+            }
+        };
+        match place(&claim.task) {
+            Place::Here => worker.do_alone(claim).await?,
+            elsewhere => {
+                let writer = OutcomeWriter { store, clock, lease: &claim.lease };
+                writer.acknowledge().await?;
+                left.extend((elsewhere == Place::Later).then_some(claim.task));
+            }
+        }
+    }
+}
+
+/// Whether it is done where the agent is.
+fn is_work(step: &JobStep) -> bool {
+    matches!(
+        step,
+        JobStep::Plan { .. } | JobStep::Fix { .. } | JobStep::Verify { .. } | JobStep::Judge { .. }
+    )
+}
+
+/// Deciding reads and speaks, and writes no code.
+fn at_deciding(task: &Task) -> Place {
+    match task {
+        Task::Step { step, .. } => match step {
+            JobStep::Prepare | JobStep::Start { .. } | JobStep::Look => Place::Here,
+            JobStep::Publish { .. } | JobStep::Undo | JobStep::CleanUp => Place::Later,
+            step if is_work(step) => Place::Later,
+            step => of_talk(step),
+        },
+        task => of_others(task),
+    }
+}
+
+/// Pushing begins nothing.
+fn at_pushing(task: &Task) -> Place {
+    match task {
+        Task::Step { step, .. } => match step {
+            JobStep::Publish { .. } | JobStep::Undo | JobStep::CleanUp => Place::Here,
+            JobStep::Prepare | JobStep::Start { .. } => Place::Later,
+            JobStep::Look => Place::Nowhere,
+            step if is_work(step) => Place::Nowhere,
+            step => of_talk(step),
+        },
+        task => of_others(task),
+    }
+}
+
+fn of_talk(step: &JobStep) -> Place {
+    match step {
+        JobStep::Acknowledge
+        | JobStep::React { .. }
+        | JobStep::ReactInThread { .. }
+        | JobStep::Show
+        | JobStep::Announce
+        | JobStep::Answer { .. }
+        | JobStep::Explain
+        | JobStep::RefuseRound { .. }
+        | JobStep::StartNext => Place::Here,
+        JobStep::Prepare
+        | JobStep::Plan { .. }
+        | JobStep::Fix { .. }
+        | JobStep::Verify { .. }
+        | JobStep::Judge { .. }
+        | JobStep::Publish { .. }
+        | JobStep::Start { .. }
+        | JobStep::Look
+        | JobStep::Undo
+        | JobStep::CleanUp
+        | JobStep::Wake
+        | JobStep::CheckHead { .. }
+        | JobStep::Rerun { .. }
+        | JobStep::Merge { .. } => Place::Nowhere,
+    }
+}
+
+fn of_others(task: &Task) -> Place {
+    match task {
+        Task::Delivery { .. } | Task::NextOn { .. } | Task::Reply(_) => Place::Here,
+        Task::Step { .. }
+        | Task::Release { .. }
+        | Task::ReleaseOf { .. }
+        | Task::NextRelease { .. }
+        | Task::Sweep(_) => Place::Nowhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::id::JobId;
+
+    #[test]
+    fn who_decides_pushes_nothing_and_who_pushes_begins_nothing() {
+        let task = |step| Task::Step { job_id: JobId::of_trigger("one"), step };
+        let head: crate::core::id::Sha = "a".repeat(40).parse().unwrap();
+        let (fix, publish) = (JobStep::Fix { round: 1, attempt: 1 }, JobStep::Publish { round: 1 });
+        let merge = JobStep::Merge { head: head.clone() };
+        for (step, deciding, pushing) in [
+            (JobStep::Prepare, Place::Here, Place::Later),
+            (JobStep::Look, Place::Here, Place::Nowhere),
+            (JobStep::Plan { version: 1 }, Place::Later, Place::Nowhere),
+            (fix, Place::Later, Place::Nowhere),
+            (JobStep::Verify { round: 1, attempt: 1 }, Place::Later, Place::Nowhere),
+            (JobStep::Judge { round: 1 }, Place::Later, Place::Nowhere),
+            (publish, Place::Later, Place::Here),
+            (JobStep::Undo, Place::Later, Place::Here),
+            (JobStep::CleanUp, Place::Later, Place::Here),
+            (JobStep::Show, Place::Here, Place::Here),
+            (JobStep::Announce, Place::Here, Place::Here),
+            (merge, Place::Nowhere, Place::Nowhere),
+            (JobStep::CheckHead { head }, Place::Nowhere, Place::Nowhere),
+            (JobStep::Wake, Place::Nowhere, Place::Nowhere),
+        ] {
+            let task = task(step);
+            assert_eq!((at_deciding(&task), at_pushing(&task)), (deciding, pushing), "{task:?}");
+        }
+    }
+}
