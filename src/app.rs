@@ -32,15 +32,18 @@ use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
 };
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
+use crate::slack::WeakSigningSecretError;
 use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 
 mod data_directory;
 mod job_registries;
+mod slack;
 
 pub use data_directory::lock;
 use data_directory::prepare_data;
 pub use job_registries::registries_of_job;
+pub use slack::SlackWiring;
 
 /// Gander, put together and not yet running.
 pub struct App {
@@ -66,6 +69,8 @@ pub struct Wiring {
     pub proxies: Vec<IpAddr>,
     pub clock: Clock,
     /// The operator's choices.
+    /// Slack, where it is configured.
+    pub slack: Option<SlackWiring>,
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     pub settings: WorkerSettings,
@@ -77,6 +82,9 @@ pub enum StartError {
     /// The webhook secret.
     #[error(transparent)]
     Secret(#[from] WeakSecretError),
+    /// Slack's signing secret.
+    #[error(transparent)]
+    SlackSecret(#[from] WeakSigningSecretError),
     /// The App's key.
     #[error(transparent)]
     Key(#[from] AppKeyError),
@@ -141,8 +149,19 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
-            wiring;
+        let Wiring {
+            store,
+            forge,
+            sandbox,
+            models,
+            secrets,
+            proxies,
+            clock,
+            slack,
+            registries,
+            settings,
+        } = wiring;
+        let (slack, slack_door) = slack.map(|it| (it.client, Arc::new(it.door))).unzip();
         let wake = Arc::new(Notify::new());
         let intake = AppState {
             store: Arc::clone(&store),
@@ -152,6 +171,7 @@ impl App {
             fairness: Arc::default(),
             admission: Arc::new(Admission::behind(proxies)),
             patience: crate::server::PATIENCE,
+            slack: slack_door,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
@@ -160,6 +180,7 @@ impl App {
             store,
             forge,
             sandbox,
+            slack,
             registries,
             toolchains,
             models,
@@ -267,6 +288,7 @@ impl Wiring {
             secrets,
             proxies: config.proxies.clone(),
             clock,
+            slack: slack::wired(config, &known_secrets)?,
             registries: registries_of(config)?,
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),

@@ -23,6 +23,9 @@ use crate::sandbox::toolchain::ToolchainPaths;
 mod address;
 mod database;
 mod key_file;
+mod slack;
+
+pub use slack::SlackSettings;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Config {
     pub models: usize,
     /// GitHub and who we are there.
     pub github: GitHub,
+    /// Slack. `None`: Gander is not there.
+    pub slack: Option<SlackSettings>,
     /// The models, the default first.
     pub model: ModelChoice,
     /// No job may cost more.
@@ -154,6 +159,7 @@ struct File {
     models: Option<usize>,
     allow_private_addresses: bool,
     github: FileGitHub,
+    slack: FileSlack,
     model: FileModel,
     fetch: FileFetch,
     limits: FileLimits,
@@ -170,6 +176,16 @@ struct FileGitHub {
     web_url: Option<String>,
     prefix: Option<String>,
     mention: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileSlack {
+    app_id: Option<String>,
+    team_id: Option<String>,
+    bot_token_file: Option<PathBuf>,
+    signing_secret_file: Option<PathBuf>,
+    api_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -270,6 +286,7 @@ impl Config {
             models,
             allow_private_addresses,
             github,
+            slack,
             model,
             fetch,
             limits,
@@ -299,6 +316,7 @@ impl Config {
             workers,
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
+            slack: slack::read(slack, variable)?,
             model,
             registries: read_registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
@@ -337,6 +355,7 @@ impl Config {
         secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
         let of_database = self.database.as_ref().map(database::passwords).unwrap_or_default();
         secrets.extend(of_database.iter().map(|secret| ("the database's password", secret)));
+        secrets.extend(self.slack.iter().flat_map(SlackSettings::secrets));
         if let ModelChoice::Provider { key, .. } = &self.model {
             secrets.push(("the model's key", key));
         }

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod release;
 pub mod sandbox;
 pub mod server;
+pub mod slack;
 pub mod store;
 pub mod telemetry;
 pub mod verify;

@@ -39,6 +39,7 @@ pub mod release_gate;
 pub mod release_tools;
 pub mod report;
 pub mod setup;
+pub mod slack;
 pub mod target;
 pub mod task;
 pub mod test_results;

@@ -4,12 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::delivery::Payload;
+use super::delivery::{Content, Delivery, Payload};
 use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use super::job::JobStep;
 use super::machine::{Repeats, StepSpec, WorkerSlot};
 use super::release;
+use super::slack::SlackTask;
 
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ pub enum Task {
     },
     /// Look after what was missed.
     Sweep(Sweep),
+    /// What was done on Slack, or is to be shown there.
+    Slack(Box<SlackTask>),
 }
 
 /// A short answer to one command.
@@ -106,6 +109,19 @@ pub fn hours_late(last: Timestamp, now: Timestamp) -> Option<i64> {
 }
 
 impl Task {
+    /// What is to be done about a delivery.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        match &delivery.content {
+            Content::Kept(payload) => Some(Self::Delivery {
+                id: delivery.id.clone(),
+                event: delivery.event.clone(),
+                payload: payload.clone(),
+            }),
+            Content::Slack(act) => Some(Self::Slack(Box::new(SlackTask::Act(*act.clone())))),
+            Content::Quarantined(_) => None,
+        }
+    }
+
     /// Tasks of one lane are done one after the other, in order; lanes go side by side.
     pub fn lane(&self) -> String {
         match self {
@@ -124,6 +140,7 @@ impl Task {
             Self::Reply(reply) => format!("reply:{}", reply.key),
             Self::NextOn { repo_id: repo, number } => subject_lane(*repo, *number),
             Self::Sweep(sweep) => format!("sweep:{sweep:?}"),
+            Self::Slack(task) => task.lane(),
         }
     }
 
@@ -137,7 +154,8 @@ impl Task {
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
-            | Self::Sweep(_) => None,
+            | Self::Sweep(_)
+            | Self::Slack(_) => None,
         }
     }
 
@@ -151,13 +169,15 @@ impl Task {
             | Self::NextRelease { .. }
             | Self::Reply(_)
             | Self::NextOn { .. }
-            | Self::Sweep(_) => None,
+            | Self::Sweep(_)
+            | Self::Slack(_) => None,
         }
     }
 
     /// Whether people wait for what it changes on GitHub.
     pub fn is_urgent(&self) -> bool {
-        matches!(self, Self::Reply(_)) || self.spec().is_some_and(|spec| spec.urgent)
+        matches!(self, Self::Reply(_) | Self::Slack(_))
+            || self.spec().is_some_and(|spec| spec.urgent)
     }
 
     /// Whether it takes one of the worker's slots.
@@ -176,6 +196,7 @@ impl Task {
             Self::Step { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::Release { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
+            Self::Slack(task) => matches!(**task, SlackTask::Card { .. }),
             Self::Delivery { .. } | Self::ReleaseOf { .. } | Self::Reply(_) => false,
         }
     }

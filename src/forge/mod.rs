@@ -35,6 +35,7 @@ mod contributors;
 mod downloads;
 mod graphql;
 mod history;
+mod installed;
 mod limits;
 mod manifest;
 mod outgoing;

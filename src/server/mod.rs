@@ -22,11 +22,13 @@ mod fairness;
 mod health;
 mod secrets;
 pub mod setup;
+mod slack;
 mod webhook;
 
 pub use admission::Admission;
 pub use fairness::Fairness;
 pub use secrets::{WeakSecretError, WebhookSecrets};
+pub use slack::SlackDoor;
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -52,6 +54,8 @@ pub struct AppState {
     pub admission: Arc<Admission>,
     /// How long a header or a piece of a body may take to come.
     pub patience: Duration,
+    /// Whose requests are taken from Slack, where that is configured.
+    pub slack: Option<Arc<SlackDoor>>,
     pub clock: Clock,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
@@ -68,8 +72,11 @@ pub async fn serve(listener: TcpListener, intake: AppState, shutdown: Cancellati
 pub fn router(intake: AppState) -> Router {
     // A GitHub whose address makes no link has no such page.
     let setup = intake.web.as_str().parse().map_or_else(|_| Router::new(), setup::files::routes);
+    // Where Slack is not configured, there is no such address.
+    let slack = intake.slack.as_ref().map_or_else(Router::new, |_| slack::routes());
     Router::new()
         .merge(setup)
+        .merge(slack)
         .route("/github/webhook", post(webhook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

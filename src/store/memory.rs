@@ -14,7 +14,7 @@ use super::{
 };
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::{CheckResult, MOST_RESULTS};
-use crate::core::delivery::{Content, Delivery};
+use crate::core::delivery::Delivery;
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::{Job, JobEnding};
@@ -22,6 +22,7 @@ use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::{SlackEntry, SlackRecord};
 use crate::core::task::{Sweep, Task};
 
 /// A store that is gone with its process.
@@ -45,6 +46,7 @@ struct State {
     patches: HashMap<PatchDigest, Vec<u8>>,
     checks: Vec<CheckResult>,
     swept: HashMap<Sweep, Timestamp>,
+    slack: BTreeMap<String, SlackEntry>,
 }
 
 #[derive(Debug)]
@@ -119,9 +121,8 @@ impl Store for Memory {
             body_digest: delivery.body_digest,
             at: now,
         });
-        if let (Content::Kept(payload), true) = (&delivery.content, wanted) {
-            let (id, event) = (delivery.id.clone(), delivery.event.clone());
-            state.enqueue(Task::Delivery { id, event, payload: payload.clone() }, now);
+        if let (Some(task), true) = (Task::of(delivery), wanted) {
+            state.enqueue(task, now);
         }
         Ok(Accepted::New)
     }
@@ -340,6 +341,18 @@ impl Store for Memory {
         Ok(found)
     }
 
+    async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError> {
+        let state = self.state()?;
+        let entry = state.slack.get(key).filter(|entry| entry.is_kept_at(now));
+        Ok(entry.and_then(|entry| entry.record.clone()))
+    }
+
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {
+        let state = self.state()?;
+        let about = state.slack.values().filter(|it| it.subject == Some((repo, number)));
+        Ok(about.map(|entry| entry.key.clone()).collect())
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         let state = self.state()?;
         let known = |id: &&DeliveryId| state.deliveries.iter().any(|received| received.id == **id);
@@ -380,12 +393,15 @@ impl Store for Memory {
 
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.state()?;
-        let rows =
-            |state: &State| (state.deliveries.len() + state.acts.len() + state.checks.len()) as u64;
+        let rows = |state: &State| {
+            let kept = state.deliveries.len() + state.acts.len() + state.checks.len();
+            (kept + state.slack.len()) as u64
+        };
         let had = rows(&state);
         state.deliveries.retain(|received| received.at >= before);
         state.acts.retain(|_, at| *at >= before);
         state.checks.retain(|result| result.at >= before);
+        state.slack.retain(|_, entry| entry.is_kept_at(before));
         Ok(had - rows(&state))
     }
 }
@@ -495,6 +511,12 @@ impl State {
         self.ledger.extend(commit.ledger.iter().map(|entry| (now, entry.clone())));
         self.patches.extend(commit.patch.clone());
         self.checks.extend(commit.check.clone());
+        for entry in &commit.slack {
+            match entry.record {
+                Some(_) => self.slack.insert(entry.key.clone(), entry.clone()),
+                None => self.slack.remove(&entry.key),
+            };
+        }
         if let Some(text) = &commit.log {
             let whose = commit.about().or_else(|| task.and_then(|task| task.about()));
             self.log.push((whose, LogLine { at: now, text: text.clone() }));

@@ -33,7 +33,7 @@ use ColumnKind::{Bytes, Count, Flag, Number, Text};
 /// A table: its name, the column that its rows are ordered by, and all columns, that one first.
 type Table = (&'static str, &'static [(&'static str, ColumnKind)]);
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     (
         "deliveries",
         &[
@@ -129,6 +129,7 @@ const TABLES: [Table; 11] = [
         ],
     ),
     ("sweeps", &[("name", Text), ("done", Number)]),
+    ("slack", &[("key", Text), ("subject", Text), ("record", Text), ("until", Number)]),
 ];
 
 /// Rows, and bytes of them, that are written in one statement.

@@ -113,7 +113,8 @@ impl LocalJob<'_> {
             | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => return Ok(TaskOutcome::Done),
+            | Task::Sweep(_)
+            | Task::Slack(_) => return Ok(TaskOutcome::Done),
         };
         perform_locally(ctx, &self.prepared, self.progress, job, step).await
     }

@@ -41,6 +41,7 @@ mod pictures;
 mod proof;
 mod red_check;
 mod route;
+mod slack;
 mod steps;
 mod survey;
 mod sweep;
@@ -258,7 +259,8 @@ impl Worker {
             | Task::ReleaseOf { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => true,
+            | Task::Sweep(_)
+            | Task::Slack(_) => true,
         }
     }
 
@@ -318,7 +320,8 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => return self.writer(&claim.lease).acknowledge().await,
+            | Task::Sweep(_)
+            | Task::Slack(_) => return self.writer(&claim.lease).acknowledge().await,
         };
         self.writer(&claim.lease).learn(&learnt).await
     }

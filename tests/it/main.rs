@@ -64,6 +64,7 @@ mod review;
 mod same_name;
 mod second_look;
 mod settings;
+mod slack;
 mod slots;
 mod standstill;
 mod updates;

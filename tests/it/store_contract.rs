@@ -24,6 +24,7 @@ use gander::core::job::{
 };
 use gander::core::judgement::{JudgeRecord, PastPulls};
 use gander::core::patch::PatchDigest;
+use gander::core::slack::{SlackEntry, SlackRecord};
 use gander::core::task::{Sweep, Task};
 use gander::store::{
     Accepted, Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, LedgerEntry, LogLine, Store,
@@ -41,6 +42,7 @@ mod only_sqlite;
 mod power;
 mod process;
 mod releases;
+mod slack;
 
 type Opened = Arc<dyn Store>;
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
@@ -126,6 +128,7 @@ macro_rules! conformance {
                 releases::a_release_changes_from_the_version_that_was_read
                 releases::a_release_is_found_by_its_pull_request_and_the_newest_come_first
                 releases::what_a_release_learns_is_written_with_its_next_tasks_or_not_at_all
+                slack::what_is_known_of_slack_is_written_with_a_commit_found_and_forgotten
             }
         }
     };
@@ -1033,6 +1036,7 @@ fn full_commit() -> Commit {
         check: Some(check_result("lint", 0)),
         log: Some("asked".into()),
         release: None,
+        slack: vec![SlackEntry::kept("channel/C1".into(), SlackRecord::Channel(repo(RepoId(1))))],
     }
 }
 
@@ -1054,6 +1058,7 @@ async fn nothing_of_a_full_commit(store: &Opened) {
     assert!(store.job(&job_id(1)).await.unwrap().is_none());
     assert!(store.patch(&digest()).await.unwrap().is_none());
     assert!(store.log(&job_id(1)).await.unwrap().is_empty());
+    assert!(store.slack("channel/C1", at(0)).await.unwrap().is_none());
     assert_eq!(
         store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
         Money::ZERO

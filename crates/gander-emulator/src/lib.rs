@@ -1,4 +1,4 @@
-//! A GitHub emulator.
+//! A GitHub emulator, and a small Slack beside it.
 //!
 //! It speaks GitHub's REST API, webhooks and git smart HTTP on loopback, with real bare
 //! repositories on disk, for the demo, for tests and for the runner's self-test.
@@ -32,6 +32,7 @@ mod server;
 mod setup;
 mod shapes;
 mod signing;
+mod slack;
 mod state;
 mod story;
 mod view;
@@ -56,6 +57,7 @@ pub use self::releases::ReleaseView;
 pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};
 pub use self::setup::RepositorySpec;
 pub use self::signing::{SigningError, SigningService, Workload};
+pub use self::slack::{SlackMessage, SlackSpec, SlackWorkspace};
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,

@@ -245,6 +245,7 @@ async fn wire(
         secrets: WebhookSecrets::new(secret, None)?,
         proxies: Vec::new(),
         clock,
+        slack: None,
         registries: None,
         settings: WorkerSettings {
             settle: Duration::ZERO,

@@ -7,8 +7,10 @@ use sqlx::migrate::Migrator;
 use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 1] =
-    [("first", include_str!("../../../migrations/postgres/0001_first.sql"))];
+const STEPS: [(&str, &str); 2] = [
+    ("first", include_str!("../../../migrations/postgres/0001_first.sql")),
+    ("slack", include_str!("../../../migrations/postgres/0002_slack.sql")),
+];
 
 /// All of them, in order.
 pub(super) fn all() -> Migrator {
@@ -39,6 +41,6 @@ mod tests {
     fn a_step_that_was_released_is_what_it_was() {
         let digests: Vec<String> =
             all().iter().map(|step| hex::encode(&step.checksum)[..16].to_owned()).collect();
-        assert_eq!(digests, ["78bf7775385a8098"]);
+        assert_eq!(digests, ["78bf7775385a8098", "8bbdb51930aee969"]);
     }
 }

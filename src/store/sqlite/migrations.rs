@@ -10,7 +10,7 @@ use sqlx::migrate::Migrator;
 use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (
@@ -23,6 +23,7 @@ const STEPS: [(&str, &str); 9] = [
     ("check results", include_str!("../../../migrations/sqlite/0007_check_results.sql")),
     ("packages", include_str!("../../../migrations/sqlite/0008_packages.sql")),
     ("turns", include_str!("../../../migrations/sqlite/0009_turns.sql")),
+    ("slack", include_str!("../../../migrations/sqlite/0010_slack.sql")),
 ];
 
 /// All of them, in order.
@@ -68,6 +69,7 @@ mod tests {
             "07c997ef1faf18f6",
             "725769a5ce19f2b1",
             "ea833f5b550e6b7b",
+            "5899fae71f54244d",
         ];
         assert_eq!(digests, released);
     }

@@ -204,6 +204,7 @@ const FILLED: &[(i64, &str)] = &[
     (7, include_str!("filled_0007.sql")),
     (8, include_str!("filled_0008.sql")),
     (9, include_str!("filled_0009.sql")),
+    (10, include_str!("filled_0010.sql")),
 ];
 
 #[tokio::test]
