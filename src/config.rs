@@ -23,8 +23,11 @@ use crate::sandbox::toolchain::ToolchainPaths;
 mod address;
 mod database;
 mod key_file;
+mod sign_in;
 mod slack;
 
+pub use database::database_address;
+pub use sign_in::SignInSettings;
 pub use slack::SlackSettings;
 
 /// Everything `gander serve` needs to know.
@@ -48,6 +51,8 @@ pub struct Config {
     pub github: GitHub,
     /// Slack. `None`: Gander is not there.
     pub slack: Option<SlackSettings>,
+    /// What people sign in with. `None`: nobody can, and there is no dashboard.
+    pub sign_in: Option<SignInSettings>,
     /// The models, the default first.
     pub model: ModelChoice,
     /// No job may cost more.
@@ -151,6 +156,7 @@ pub struct MissingSetting {
 #[serde(default, deny_unknown_fields)]
 struct File {
     listen: Option<String>,
+    public_url: Option<String>,
     proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
     database: Option<String>,
@@ -172,6 +178,8 @@ struct FileGitHub {
     private_key_file: Option<PathBuf>,
     webhook_secret_file: Option<PathBuf>,
     webhook_secret_previous_file: Option<PathBuf>,
+    client_id: Option<String>,
+    client_secret_file: Option<PathBuf>,
     api_url: Option<String>,
     web_url: Option<String>,
     prefix: Option<String>,
@@ -278,6 +286,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let File {
             listen,
+            public_url,
             proxies,
             data,
             database,
@@ -297,6 +306,7 @@ impl Config {
         let workers = workers.unwrap_or_else(processors).max(1);
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let sign_in = sign_in::read(public_url, &github, variable)?;
         let (github, model) = both(read_github(github, variable), read_model(model, variable))?;
         let password_file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
         let password =
@@ -317,6 +327,7 @@ impl Config {
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
             slack: slack::read(slack, variable)?,
+            sign_in,
             model,
             registries: read_registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
@@ -325,19 +336,6 @@ impl Config {
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
-}
-
-/// The address of a PostgreSQL database that was typed; its password may come by variable or file.
-///
-/// # Errors
-/// When it is none, or the password cannot be read.
-pub fn database_address(
-    typed: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<SecretString, ConfigError> {
-    let file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
-    let password = secret(variable("GANDER_DATABASE_PASSWORD"), file)?;
-    Ok(database::address(Some(typed.to_owned()), None, password)?.unwrap_or_default())
 }
 
 impl Config {
@@ -353,6 +351,8 @@ impl Config {
         ];
         let previous = github.webhook_secret_previous.iter();
         secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
+        let client = self.sign_in.iter().map(|it| &it.client_secret);
+        secrets.extend(client.map(|secret| ("the App's client secret", secret)));
         let of_database = self.database.as_ref().map(database::passwords).unwrap_or_default();
         secrets.extend(of_database.iter().map(|secret| ("the database's password", secret)));
         secrets.extend(self.slack.iter().flat_map(SlackSettings::secrets));

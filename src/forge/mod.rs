@@ -28,6 +28,7 @@ use crate::core::leak::{KnownSecrets, SecretsBefore};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
+mod bare;
 mod branch;
 mod checks;
 mod consent;
@@ -50,6 +51,7 @@ mod rerun;
 mod review;
 mod runs;
 mod ship;
+mod sign_in;
 mod since_release;
 mod talk;
 mod transport;
@@ -71,6 +73,7 @@ pub use release_gate::SeenPull;
 pub use rerun::{ActionsRun, RerunAnswer};
 pub use review::LineComment;
 pub use ship::{CommitText, Joined, ListedCommit, Tag, WorkflowRun};
+pub use sign_in::{SignIn, identify};
 pub use since_release::{LastRelease, ReleaseHistory};
 pub use talk::CheckRunText;
 

@@ -83,6 +83,7 @@ mod proof;
 mod sandbox;
 mod setup;
 mod several_machines;
+mod sign_in;
 mod store_contract;
 mod test_runs;
 mod transcripts;

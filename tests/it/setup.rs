@@ -5,7 +5,7 @@
 #![allow(missing_docs)]
 
 mod browser;
-mod web;
+pub(crate) mod web;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;

@@ -31,6 +31,7 @@ mod runner;
 mod server;
 mod setup;
 mod shapes;
+mod sign_ins;
 mod signing;
 mod slack;
 mod state;
@@ -219,9 +220,11 @@ impl Emulator {
         api::routes().iter().map(|route| format!("{} {}", route.method, route.pattern)).collect()
     }
 
-    /// Every installation token given out so far: what must not turn up anywhere else.
+    /// Every token given out so far, of installations and of people: what must not turn up anywhere else.
     pub fn issued_tokens(&self) -> Vec<String> {
-        self.lock().tokens.iter().map(|token| token.text.clone()).collect()
+        let state = self.lock();
+        let of_people = state.sign_ins.tokens();
+        state.tokens.iter().map(|token| token.text.clone()).chain(of_people).collect()
     }
 
     /// Replaces GitHub's rate limits.

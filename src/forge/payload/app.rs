@@ -35,6 +35,9 @@ pub struct NewApp {
     pub client_id: Option<String>,
     #[serde(default)]
     pub client_secret: Option<SecretString>,
+    /// Its home page: where its manifest said that it is reached.
+    #[serde(default)]
+    pub external_url: Option<String>,
 }
 
 impl AppInfo {
