@@ -33,17 +33,20 @@ use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
 };
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
+use crate::slack::WeakSigningSecretError;
 use crate::store::{Postgres, Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 
 mod beside;
 mod data_directory;
 mod job_registries;
+mod slack;
 
 pub use beside::store_beside;
 pub use data_directory::lock;
 use data_directory::prepare_data;
 pub use job_registries::registries_of_job;
+pub use slack::SlackWiring;
 
 /// Gander, put together and not yet running.
 pub struct App {
@@ -69,6 +72,8 @@ pub struct Wiring {
     pub proxies: Vec<IpAddr>,
     pub clock: Clock,
     /// The operator's choices.
+    /// Slack, where it is configured.
+    pub slack: Option<SlackWiring>,
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     pub settings: WorkerSettings,
@@ -80,6 +85,9 @@ pub enum StartError {
     /// The webhook secret.
     #[error(transparent)]
     Secret(#[from] WeakSecretError),
+    /// Slack's signing secret.
+    #[error(transparent)]
+    SlackSecret(#[from] WeakSigningSecretError),
     /// The App's key.
     #[error(transparent)]
     Key(#[from] AppKeyError),
@@ -155,8 +163,19 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
-            wiring;
+        let Wiring {
+            store,
+            forge,
+            sandbox,
+            models,
+            secrets,
+            proxies,
+            clock,
+            slack,
+            registries,
+            settings,
+        } = wiring;
+        let (slack, slack_door) = slack.map(|it| (it.client, Arc::new(it.door))).unzip();
         let wake = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::default());
         let counted =
@@ -170,6 +189,7 @@ impl App {
             fairness: Arc::default(),
             admission: Arc::new(Admission::behind(proxies)),
             patience: crate::server::PATIENCE,
+            slack: slack_door,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
             operator: None,
@@ -180,6 +200,7 @@ impl App {
             store,
             forge,
             sandbox,
+            slack,
             registries,
             toolchains,
             models,
@@ -286,6 +307,7 @@ impl Wiring {
             secrets,
             proxies: config.proxies.clone(),
             clock,
+            slack: slack::wired(config, &known_secrets)?,
             registries: registries_of(config)?,
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),

@@ -26,8 +26,12 @@ mod key_file;
 mod network;
 mod place;
 mod retention;
+mod sign_in;
+mod slack;
 
 pub use place::StorePlace;
+pub use sign_in::SignInSettings;
+pub use slack::SlackSettings;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -48,6 +52,10 @@ pub struct Config {
     pub models: usize,
     /// GitHub and who we are there.
     pub github: GitHub,
+    /// Slack. `None`: Gander is not there.
+    pub slack: Option<SlackSettings>,
+    /// What people sign in with. `None`: nobody can, and there is no dashboard.
+    pub sign_in: Option<SignInSettings>,
     /// The models, the default first.
     pub model: ModelChoice,
     /// No job may cost more.
@@ -155,6 +163,7 @@ pub struct MissingSetting {
 #[serde(default, deny_unknown_fields)]
 struct File {
     listen: Option<String>,
+    public_url: Option<String>,
     proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
     database: Option<String>,
@@ -163,6 +172,7 @@ struct File {
     models: Option<usize>,
     allow_private_addresses: bool,
     github: FileGitHub,
+    slack: FileSlack,
     model: FileModel,
     fetch: FileFetch,
     limits: FileLimits,
@@ -177,10 +187,22 @@ struct FileGitHub {
     private_key_file: Option<PathBuf>,
     webhook_secret_file: Option<PathBuf>,
     webhook_secret_previous_file: Option<PathBuf>,
+    client_id: Option<String>,
+    client_secret_file: Option<PathBuf>,
     api_url: Option<String>,
     web_url: Option<String>,
     prefix: Option<String>,
     mention: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileSlack {
+    app_id: Option<String>,
+    team_id: Option<String>,
+    bot_token_file: Option<PathBuf>,
+    signing_secret_file: Option<PathBuf>,
+    api_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -273,6 +295,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let File {
             listen,
+            public_url,
             proxies,
             data,
             database,
@@ -281,6 +304,7 @@ impl Config {
             models,
             allow_private_addresses,
             github,
+            slack,
             model,
             fetch,
             limits,
@@ -293,6 +317,7 @@ impl Config {
         let workers = workers.unwrap_or_else(processors).max(1);
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let sign_in = sign_in::read(public_url, &github, variable)?;
         let (github, model) = both(read_github(github, variable), read_model(model, variable))?;
         let password_file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
         let password =
@@ -310,6 +335,8 @@ impl Config {
             workers,
             models: models.unwrap_or(MODELS_OF_A_WORKER * workers).max(workers),
             github,
+            slack: slack::read(slack, variable)?,
+            sign_in,
             model,
             registries: network::registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
@@ -318,19 +345,6 @@ impl Config {
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
     }
-}
-
-/// The address of a PostgreSQL database that was typed; its password may come by variable or file.
-///
-/// # Errors
-/// When it is none, or the password cannot be read.
-pub fn database_address(
-    typed: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<SecretString, ConfigError> {
-    let file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
-    let password = secret(variable("GANDER_DATABASE_PASSWORD"), file)?;
-    Ok(database::address(Some(typed.to_owned()), None, password)?.unwrap_or_default())
 }
 
 impl Config {
@@ -346,8 +360,11 @@ impl Config {
         ];
         let previous = github.webhook_secret_previous.iter();
         secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
+        let client = self.sign_in.iter().map(|it| &it.client_secret);
+        secrets.extend(client.map(|secret| ("the App's client secret", secret)));
         let of_database = self.database.as_ref().map(database::passwords).unwrap_or_default();
         secrets.extend(of_database.iter().map(|secret| ("the database's password", secret)));
+        secrets.extend(self.slack.iter().flat_map(SlackSettings::secrets));
         if let ModelChoice::Provider { key, .. } = &self.model {
             secrets.push(("the model's key", key));
         }

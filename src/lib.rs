@@ -18,6 +18,7 @@ pub mod registry;
 pub mod release;
 pub mod sandbox;
 pub mod server;
+pub mod slack;
 pub mod store;
 pub mod telemetry;
 pub mod verify;

@@ -15,7 +15,7 @@ use source::{File, Function, Inherent, Mention, Source, Type};
 const RANKS: &[&[&str]] = &[
     &["core"],
     &["clock", "egress", "metrics"],
-    &["attestation", "store", "forge", "model", "registry", "sandbox"],
+    &["attestation", "store", "forge", "model", "registry", "sandbox", "slack"],
     &["workspace"],
     &["environment"],
     &["agent", "verify", "publish", "release"],
@@ -56,7 +56,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),
-    ("reqwest", &["egress.rs", "model", "forge", "registry"]),
+    ("reqwest", &["egress.rs", "model", "forge", "registry", "slack"]),
     ("tar", &["registry/archive.rs"]),
     ("zip", &["registry/archive.rs"]),
     ("saphyr_parser", &["core/yaml.rs"]),

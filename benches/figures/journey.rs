@@ -122,6 +122,7 @@ impl Whole {
             secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
             proxies: Vec::new(),
             clock,
+            slack: None,
             registries: None,
             settings: WorkerSettings {
                 retention: gander::core::retention::Retention::default(),

@@ -1,18 +1,31 @@
 //! The address of a PostgreSQL server. It holds a password, so it is a secret as a whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{ConfigError, key_file};
+use super::{ConfigError, key_file, secret};
 
 const NAME: &str = "GANDER_DATABASE";
 const EXAMPLE: &str = "postgres://gander@db.example/gander";
 /// What may stand behind the question mark.
 const PARAMETERS: [&str; 5] = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// The address of a PostgreSQL database that was typed; its password may come by variable or file.
+///
+/// # Errors
+/// When it is none, or the password cannot be read.
+pub fn database_address(
+    typed: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<SecretString, ConfigError> {
+    let file = variable("GANDER_DATABASE_PASSWORD_FILE").map(PathBuf::from);
+    let password = secret(variable("GANDER_DATABASE_PASSWORD"), file)?;
+    Ok(address(Some(typed.to_owned()), None, password)?.unwrap_or_default())
+}
 
 /// The address, checked and with its password. None of it is shown in an error: of what cannot be
 /// read nobody knows where the password begins.

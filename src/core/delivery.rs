@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::id::{DeliveryId, HookId};
+use super::slack::SlackAct;
 
 /// One webhook POST, verified and ready to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Delivery {
 pub enum Content {
     /// The header and the body agree.
     Kept(Box<Payload>),
+    /// Something that a person did on Slack.
+    Slack(Box<SlackAct>),
     /// They do not; kept for a person to look at, never acted upon.
     Quarantined(String),
 }
@@ -234,8 +237,23 @@ impl Delivery {
     pub fn installation(&self) -> u64 {
         match &self.content {
             Content::Kept(payload) => payload.installation.as_ref().map_or(0, |it| it.id),
-            Content::Quarantined(_) => 0,
+            Content::Slack(_) | Content::Quarantined(_) => 0,
         }
+    }
+
+    /// Something done on Slack. It is known again by `id`, under which Slack repeats it, and by
+    /// `signature`, which is good once.
+    pub fn of_slack(id: &str, signature: &str, act: SlackAct) -> Option<Self> {
+        let digits = hex::encode(digest("slack", id.as_bytes()));
+        let groups = [0..8, 8..12, 12..16, 16..20, 20..32];
+        let groups: Vec<&str> = groups.into_iter().filter_map(|part| digits.get(part)).collect();
+        Some(Self {
+            id: groups.join("-").parse().ok()?,
+            hook_id: HookId(0),
+            event: "slack".to_owned(),
+            body_digest: digest("slack-signature", signature.as_bytes()),
+            content: Content::Slack(Box::new(act)),
+        })
     }
 
     /// Reads a signed body. Whatever it holds, there is a delivery to record.

@@ -58,6 +58,8 @@ pub enum SaidIn {
     Review(ReviewId),
     /// By a label.
     Label,
+    /// On Slack, by somebody whose account on GitHub is known.
+    Slack,
 }
 
 impl SaidIn {
@@ -203,6 +205,7 @@ impl Delivery {
             Content::Kept(payload) => {
                 !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
             }
+            Content::Slack(_) => true,
             Content::Quarantined(_) => false,
         }
     }

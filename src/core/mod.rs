@@ -43,6 +43,7 @@ pub mod release_tools;
 pub mod report;
 pub mod retention;
 pub mod setup;
+pub mod slack;
 pub mod target;
 pub mod task;
 pub mod test_results;

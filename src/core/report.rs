@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 
+mod card;
 mod changed;
 mod check_history;
 mod checks;
@@ -30,6 +31,7 @@ mod suggestions;
 mod template;
 mod waiting;
 
+pub use card::{SlackCard, plain_words, slack_card, slack_issue, slack_state};
 pub use check_history::check_history;
 pub use checks::{check_run, why_no_test};
 pub use commands::{bad_command, ended_early, help, not_known, not_without_server, under_way};

@@ -48,6 +48,7 @@ pub struct AppManifest {
     hook_attributes: Hook,
     redirect_url: String,
     setup_url: String,
+    callback_urls: Vec<String>,
     /// What the App may do, as `contents` → `write`.
     pub default_permissions: BTreeMap<String, String>,
     /// What it hears of, as `issue_comment`.
@@ -60,6 +61,9 @@ struct Hook {
     url: String,
     active: bool,
 }
+
+/// Where people come back to from GitHub when they sign in, below the public address.
+pub const SIGNED_IN: &str = "/signed-in";
 
 /// GitHub takes no longer names of Apps.
 const LONGEST_NAME: usize = 34;
@@ -183,6 +187,11 @@ impl SetupPlan {
         self.below("/setup")
     }
 
+    /// Where GitHub sends a person who has signed in.
+    pub fn callback_url(&self) -> String {
+        self.below(SIGNED_IN)
+    }
+
     /// The page of GitHub that takes the manifest.
     pub fn form_address(&self, hub: &Hub, state: &str) -> String {
         let mut url = match &self.organization {
@@ -205,6 +214,7 @@ impl SetupPlan {
             hook_attributes: Hook { url: self.webhook_url(), active: true },
             redirect_url,
             setup_url: self.setup_url(),
+            callback_urls: vec![self.callback_url()],
             ..ours
         })
     }
@@ -360,6 +370,7 @@ mod tests {
         assert_eq!(manifest.hook_attributes.url, "https://gander.acme.example/bot/github/webhook");
         assert_eq!(manifest.setup_url, "https://gander.acme.example/bot/setup");
         assert_eq!(manifest.redirect_url, "http://127.0.0.1:8090/created");
+        assert_eq!(manifest.callback_urls, ["https://gander.acme.example/bot/signed-in"]);
         assert!(!text.contains("gander.example/"), "{text}");
         let ours = AppManifest::ours().unwrap();
         assert_eq!(manifest.default_permissions, ours.default_permissions);

@@ -4,12 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::delivery::Payload;
+use super::delivery::{Content, Delivery, Payload};
 use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use super::job::{Job, JobStep};
 use super::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 use super::release;
+use super::slack::SlackTask;
 
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub enum Task {
     Sweep(Sweep),
     /// Do what whoever runs the server asked for by command.
     Operator(OperatorOrder),
+    /// What was done on Slack, or is to be shown there.
+    Slack(Box<SlackTask>),
 }
 
 /// What whoever runs the server asks for about one job.
@@ -127,6 +130,19 @@ pub fn hours_late(last: Timestamp, now: Timestamp) -> Option<i64> {
 }
 
 impl Task {
+    /// What is to be done about a delivery.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        match &delivery.content {
+            Content::Kept(payload) => Some(Self::Delivery {
+                id: delivery.id.clone(),
+                event: delivery.event.clone(),
+                payload: payload.clone(),
+            }),
+            Content::Slack(act) => Some(Self::Slack(Box::new(SlackTask::Act(*act.clone())))),
+            Content::Quarantined(_) => None,
+        }
+    }
+
     /// Tasks of one lane are done one after the other, in order; lanes go side by side.
     pub fn lane(&self) -> String {
         match self {
@@ -148,6 +164,7 @@ impl Task {
             Self::Operator(
                 OperatorOrder::Cancel { job_id: job } | OperatorOrder::Retry { job_id: job, .. },
             ) => format!("operator:{job}"),
+            Self::Slack(task) => task.lane(),
         }
     }
 
@@ -172,7 +189,8 @@ impl Task {
             | Self::Reply(_)
             | Self::NextOn { .. }
             | Self::Sweep(_)
-            | Self::Operator(_) => None,
+            | Self::Operator(_)
+            | Self::Slack(_) => None,
         }
     }
 
@@ -187,13 +205,15 @@ impl Task {
             | Self::Reply(_)
             | Self::NextOn { .. }
             | Self::Sweep(_)
-            | Self::Operator(_) => None,
+            | Self::Operator(_)
+            | Self::Slack(_) => None,
         }
     }
 
     /// Whether people wait for what it changes on GitHub.
     pub fn is_urgent(&self) -> bool {
-        matches!(self, Self::Reply(_)) || self.spec().is_some_and(|spec| spec.urgent)
+        matches!(self, Self::Reply(_) | Self::Slack(_))
+            || self.spec().is_some_and(|spec| spec.urgent)
     }
 
     /// Whether it takes one of the worker's slots.
@@ -212,6 +232,7 @@ impl Task {
             Self::Step { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::Release { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
+            Self::Slack(task) => matches!(**task, SlackTask::Card { .. }),
             Self::Delivery { .. } | Self::ReleaseOf { .. } | Self::Reply(_) | Self::Operator(_) => {
                 false
             }

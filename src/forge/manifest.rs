@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, CONTENT_LENGTH};
-use http_body_util::{BodyExt, Limited};
 use url::Url;
 
-use super::{
-    ANSWER_LIMIT, ANSWER_TIMEOUT, API_VERSION, ApiResponse, ForgeError, JSON, not_sent, payload,
-    segment, unreadable,
-};
-use crate::egress::{Egress, EgressError};
+use super::bare::exchange;
+use super::{API_VERSION, ForgeError, JSON, payload, segment, unreadable};
+use crate::egress::Egress;
 
 /// Nobody waits longer to be told that a name is free.
 const SHORT: Duration = Duration::from_secs(5);
@@ -38,22 +35,7 @@ pub async fn claim_app(
         .header(CONTENT_LENGTH, 0)
         .body(reqwest::Body::from(""))
         .map_err(|error| unreadable(doing, error.to_string()))?;
-    let exchange = async {
-        let (parts, body) = egress.send(request).await.map_err(ExchangeError::Send)?.into_parts();
-        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(ExchangeError::Read)?;
-        Ok::<_, ExchangeError>((parts, body.to_bytes()))
-    };
-    let (parts, body) = match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(ExchangeError::Send(EgressError::Denied(denied)))) => {
-            return Err(ForgeError::Denied { doing: doing.to_owned(), source: denied.into() });
-        }
-        Ok(Err(ExchangeError::Send(error))) => return Err(not_sent(doing, error.into())),
-        Ok(Err(ExchangeError::Read(error))) => return Err(not_sent(doing, error)),
-        Err(late) => return Err(not_sent(doing, late.into())),
-    };
-    let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
-    answer.judged(doing)?.json(doing)
+    exchange(egress, request, doing).await?.judged(doing)?.json(doing)
 }
 
 /// Whether an App has this name in addresses, as GitHub tells strangers: an App that is not public
@@ -67,9 +49,4 @@ pub async fn is_taken(api: &Url, egress: &Egress, slug: &str) -> bool {
     let Ok(request) = request else { return false };
     let answer = tokio::time::timeout(SHORT, egress.send(request)).await;
     matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
-}
-
-enum ExchangeError {
-    Send(EgressError),
-    Read(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::core::github::Role;
 use crate::core::id::{CheckRunId, CommentId, Number, RepoId, RepoName, Sha, UserId};
 
-pub use self::app::{AppInfo, NewApp};
+pub use self::app::{AppInfo, Installation, InstalledRepositories, NewApp};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {

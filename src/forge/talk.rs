@@ -94,6 +94,39 @@ impl Forge {
         Ok(answer.id)
     }
 
+    /// Finds an issue of ours among the newest by its last line.
+    pub async fn find_issue(
+        &self,
+        repo: &RepoRef,
+        marker: &str,
+    ) -> Result<Option<Number>, ForgeError> {
+        let creator = segment(&format!("{}[bot]", self.app().await?.slug()));
+        let path = format!(
+            "{}/issues?creator={creator}&state=all&sort=created&direction=desc&per_page=100",
+            repo_path(repo)
+        );
+        let newest: Vec<payload::Issue> =
+            self.get(repo, Scope::Talk, path, "looking for our issue").await?;
+        let is_it = |issue: &payload::Issue| {
+            issue.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
+        };
+        Ok(newest.into_iter().find(is_it).map(|issue| issue.number))
+    }
+
+    /// Opens an issue.
+    pub async fn open_issue(
+        &self,
+        repo: &RepoRef,
+        title: &str,
+        body: &str,
+    ) -> Result<Number, ForgeError> {
+        let path = format!("{}/issues", repo_path(repo));
+        let body = json!({"title": title, "body": body});
+        let issue: payload::Issue =
+            self.change(repo, Scope::Talk, Method::POST, path, &body, "opening an issue").await?;
+        Ok(issue.number)
+    }
+
     /// Rewrites one of our comments. Notifies nobody.
     pub async fn edit_comment(
         &self,

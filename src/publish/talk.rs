@@ -25,6 +25,20 @@ pub async fn say_once(
     Ok(())
 }
 
+/// Opens an issue, unless it is there.
+pub async fn open_issue_once(
+    forge: &Forge,
+    repo: &RepoRef,
+    title: &str,
+    text: &str,
+    marker: &str,
+) -> Result<Number, ForgeError> {
+    match forge.find_issue(repo, marker).await? {
+        Some(there) => Ok(there),
+        None => forge.open_issue(repo, title, text).await,
+    }
+}
+
 /// Answers in the thread of a comment on lines, unless the answer is there. Where the comment is
 /// gone, so is whoever would read it.
 pub async fn say_once_in_thread(

@@ -26,6 +26,7 @@ mod metrics;
 mod operator;
 mod secrets;
 pub mod setup;
+mod slack;
 mod webhook;
 
 pub use admission::Admission;
@@ -34,6 +35,7 @@ pub use fairness::Fairness;
 pub use metrics::{MetricsState, serve_metrics};
 pub use operator::{OperatorPage, operator_link};
 pub use secrets::{WeakSecretError, WebhookSecrets};
+pub use slack::SlackDoor;
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -59,6 +61,8 @@ pub struct AppState {
     pub admission: Arc<Admission>,
     /// How long a header or a piece of a body may take to come.
     pub patience: Duration,
+    /// Whose requests are taken from Slack, where that is configured.
+    pub slack: Option<Arc<SlackDoor>>,
     pub clock: Clock,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
@@ -81,9 +85,12 @@ pub fn router(intake: AppState) -> Router {
     let setup = intake.web.as_str().parse().map_or_else(|_| Router::new(), setup::files::routes);
     let operator = intake.operator.clone();
     let operator = operator.map_or_else(Router::new, |page| operator::routes(page, &intake.web));
+    // Where Slack is not configured, there is no such address.
+    let slack = intake.slack.as_ref().map_or_else(Router::new, |_| slack::routes());
     Router::new()
         .merge(setup)
         .merge(operator)
+        .merge(slack)
         .route("/github/webhook", post(webhook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -16,7 +16,7 @@ use super::{
 use crate::core::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::check_history::{CheckResult, MOST_RESULTS};
-use crate::core::delivery::{Content, Delivery};
+use crate::core::delivery::Delivery;
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::{Job, JobEnding};
@@ -24,6 +24,7 @@ use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::{SlackEntry, SlackRecord};
 use crate::core::task::{Sweep, Task};
 
 mod operator;
@@ -67,9 +68,8 @@ impl Store for Memory {
             body_digest: delivery.body_digest,
             at: now,
         });
-        if let (Content::Kept(payload), true) = (&delivery.content, wanted) {
-            let (id, event) = (delivery.id.clone(), delivery.event.clone());
-            state.enqueue(Task::Delivery { id, event, payload: payload.clone() }, now);
+        if let (Some(task), true) = (Task::of(delivery), wanted) {
+            state.enqueue(task, now);
         }
         Ok(Accepted::New)
     }
@@ -288,6 +288,18 @@ impl Store for Memory {
         Ok(found)
     }
 
+    async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError> {
+        let state = self.state()?;
+        let entry = state.slack.get(key).filter(|entry| entry.is_kept_at(now));
+        Ok(entry.and_then(|entry| entry.record.clone()))
+    }
+
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {
+        let state = self.state()?;
+        let about = state.slack.values().filter(|it| it.subject == Some((repo, number)));
+        Ok(about.map(|entry| entry.key.clone()).collect())
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         let state = self.state()?;
         let known = |id: &&DeliveryId| state.deliveries.iter().any(|received| received.id == **id);
@@ -328,12 +340,15 @@ impl Store for Memory {
 
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.state()?;
-        let rows =
-            |state: &State| (state.deliveries.len() + state.acts.len() + state.checks.len()) as u64;
+        let rows = |state: &State| {
+            let kept = state.deliveries.len() + state.acts.len() + state.checks.len();
+            (kept + state.slack.len()) as u64
+        };
         let had = rows(&state);
         state.deliveries.retain(|received| received.at >= before);
         state.acts.retain(|_, at| *at >= before);
         state.checks.retain(|result| result.at >= before);
+        state.slack.retain(|_, entry| entry.is_kept_at(before));
         Ok(had - rows(&state))
     }
 

@@ -18,6 +18,7 @@ use crate::core::job::Job;
 use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::{SlackEntry, SlackRecord};
 use crate::core::task::{Sweep, Task};
 
 mod backup;
@@ -163,6 +164,12 @@ pub trait Store: Send + Sync {
         name: Option<&str>,
     ) -> Result<Vec<CheckResult>, StoreError>;
 
+    /// What is remembered of Slack under a key, unless its time is over.
+    async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError>;
+
+    /// The keys of the threads on Slack that are about an issue.
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError>;
+
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
 
@@ -185,8 +192,8 @@ pub trait Store: Send + Sync {
     /// How many tasks stand in the queue, leased ones included.
     async fn queue_length(&self) -> Result<u64, StoreError>;
 
-    /// Forgets deliveries, act keys and results of checks older than `before`. Jobs, ledger and log
-    /// are kept.
+    /// Forgets deliveries, act keys and results of checks older than `before`, and of Slack what
+    /// was to be kept until then. Jobs, ledger and log are kept.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     // ---- for whoever runs the server
@@ -317,6 +324,8 @@ pub struct Commit {
     pub check: Option<CheckResult>,
     /// What it changed, for the audit log.
     pub audit: Vec<AuditEntry>,
+    /// What is to be remembered of Slack.
+    pub slack: Vec<SlackEntry>,
     /// One line for the log of the job, or of the release.
     pub log: Option<String>,
 }

@@ -33,7 +33,7 @@ use ColumnKind::{Bytes, Count, Flag, Number, Text};
 /// A table: its name, the column that its rows are ordered by, and all columns, that one first.
 type Table = (&'static str, &'static [(&'static str, ColumnKind)]);
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     (
         "deliveries",
         &[
@@ -131,6 +131,7 @@ const TABLES: [Table; 14] = [
         ],
     ),
     ("sweeps", &[("name", Text), ("done", Number)]),
+    ("slack", &[("key", Text), ("subject", Text), ("record", Text), ("until", Number)]),
     ("pauses", &[("since", Number)]),
     (
         "audit",

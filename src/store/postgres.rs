@@ -40,6 +40,7 @@ use crate::core::job::Job;
 use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::SlackRecord;
 use crate::core::task::{Sweep, Task};
 
 mod accept;
@@ -54,6 +55,7 @@ mod operator;
 mod queue;
 mod read;
 mod release;
+mod slack;
 
 pub(super) use connect::{options, prepare};
 use database_time::DatabaseTime;
@@ -341,6 +343,14 @@ impl Store for Postgres {
         name: Option<&str>,
     ) -> Result<Vec<CheckResult>, StoreError> {
         ask!(self, check_results::since(repo, since, name))
+    }
+
+    async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError> {
+        ask!(self, slack::record(key, now))
+    }
+
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {
+        ask!(self, slack::threads(repo, number))
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

@@ -58,17 +58,13 @@ impl Arrival {
         wanted: bool,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let (quarantine, work) = match &delivery.content {
-            Content::Quarantined(why) => (Some(why.clone()), None),
-            Content::Kept(_) if !wanted => (None, None),
-            Content::Kept(payload) => {
-                let task = Task::Delivery {
-                    id: delivery.id.clone(),
-                    event: delivery.event.clone(),
-                    payload: payload.clone(),
-                };
-                (None, Some((task.lane(), to_json("a task", &task)?)))
-            }
+        let quarantine = match &delivery.content {
+            Content::Quarantined(why) => Some(why.clone()),
+            Content::Kept(_) | Content::Slack(_) => None,
+        };
+        let work = match Task::of(delivery).filter(|_| wanted) {
+            Some(task) => Some((task.lane(), to_json("a task", &task)?)),
+            None => None,
         };
         Ok(Self {
             hook: delivery.hook_id.0.cast_signed(),

@@ -34,6 +34,7 @@ use crate::core::job::Job;
 use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::SlackRecord;
 use crate::core::task::{Sweep, Task};
 
 mod accept;
@@ -45,6 +46,7 @@ pub(super) mod migrations;
 mod operator;
 mod read;
 mod release;
+mod slack;
 mod waiting;
 mod writer;
 
@@ -296,6 +298,14 @@ impl Store for Sqlite {
         name: Option<&str>,
     ) -> Result<Vec<CheckResult>, StoreError> {
         check_results::since(&self.reads, repo, since, name).await
+    }
+
+    async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError> {
+        slack::record(&self.reads, key, now).await
+    }
+
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {
+        slack::threads(&self.reads, repo, number).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

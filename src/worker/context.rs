@@ -26,6 +26,7 @@ use crate::forge::{Forge, payload};
 use crate::metrics::Metrics;
 use crate::model::{Model, Scripted};
 use crate::sandbox::{InstalledToolchain, Sandbox};
+use crate::slack::Slack;
 use crate::store::{Claim, Store};
 use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
@@ -44,6 +45,8 @@ pub struct Context {
     pub forge: Forge,
     /// Where commands of a repository run.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The client of Slack, where that is configured.
+    pub slack: Option<Slack>,
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     /// The compilers and interpreters of this machine.

@@ -4,6 +4,7 @@ use crate::agent::AgentError;
 use crate::core::fault::ErrorKind;
 use crate::forge::ForgeError;
 use crate::publish::PublishError;
+use crate::slack::SlackError;
 use crate::store::StoreError;
 use crate::verify::VerifyError;
 use crate::workspace::mirror::MirrorError;
@@ -72,7 +73,7 @@ macro_rules! from_kind {
     )*};
 }
 
-from_kind!(AgentError, ForgeError, PublishError, StoreError, VerifyError);
+from_kind!(AgentError, ForgeError, PublishError, SlackError, StoreError, VerifyError);
 
 impl From<MirrorError> for WorkError {
     fn from(error: MirrorError) -> Self {

@@ -115,7 +115,8 @@ impl LocalJob<'_> {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::Sweep(_)
-            | Task::Operator(_) => return Ok(TaskOutcome::Done),
+            | Task::Operator(_)
+            | Task::Slack(_) => return Ok(TaskOutcome::Done),
         };
         perform_locally(ctx, &self.prepared, self.progress, job, step).await
     }

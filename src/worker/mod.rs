@@ -46,6 +46,7 @@ mod proof;
 mod pull;
 mod red_check;
 mod route;
+mod slack;
 mod steps;
 mod survey;
 mod sweep;
@@ -330,7 +331,8 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::Sweep(_)
-            | Task::Operator(_) => true,
+            | Task::Operator(_)
+            | Task::Slack(_) => true,
         }
     }
 
@@ -394,7 +396,8 @@ impl Worker {
             | Task::Reply(_)
             | Task::NextOn { .. }
             | Task::Sweep(_)
-            | Task::Operator(_) => return writer.acknowledge().await,
+            | Task::Operator(_)
+            | Task::Slack(_) => return writer.acknowledge().await,
         };
         writer.learn(&learnt).await
     }

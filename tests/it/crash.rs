@@ -412,6 +412,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
     let shown = directory.to_owned();
     let key = std::fs::read_to_string(directory.join("key.pem")).unwrap();
     let gander = Gander {
+        slack: None,
         api: github.join("/api/v3").unwrap(),
         web: github.clone(),
         app_id,
@@ -627,6 +628,18 @@ impl Store for Mortal {
         since: Timestamp,
     ) -> Result<(u32, Money), StoreError> {
         self.inner.merged_pulls(repo_id, since).await
+    }
+
+    async fn slack(
+        &self,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<gander::core::slack::SlackRecord>, StoreError> {
+        self.inner.slack(key, now).await
+    }
+
+    async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {
+        self.inner.slack_threads(repo, number).await
     }
 
     async fn check_results(

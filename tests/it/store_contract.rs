@@ -24,6 +24,7 @@ use gander::core::job::{
 };
 use gander::core::judgement::{JudgeRecord, PastPulls};
 use gander::core::patch::PatchDigest;
+use gander::core::slack::{SlackEntry, SlackRecord};
 use gander::core::task::{Sweep, Task};
 use gander::store::{
     Accepted, Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, LedgerEntry, LogLine, Store,
@@ -42,6 +43,7 @@ mod operator;
 mod power;
 mod process;
 mod releases;
+mod slack;
 
 type Opened = Arc<dyn Store>;
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
@@ -135,6 +137,7 @@ macro_rules! conformance {
                 operator::what_was_kept_long_enough_goes_with_its_log_and_patches
                 operator::a_forgotten_repository_leaves_nothing_and_the_audit_log_still_holds
                 operator::the_log_is_read_on_from_where_it_was_left
+                slack::what_is_known_of_slack_is_written_with_a_commit_found_and_forgotten
             }
         }
     };
@@ -1061,6 +1064,7 @@ fn full_commit() -> Commit {
         patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),
         check: Some(check_result("lint", 0)),
         log: Some("asked".into()),
+        slack: vec![SlackEntry::kept("channel/C1".into(), SlackRecord::Channel(repo(RepoId(1))))],
         ..Commit::default()
     }
 }
@@ -1083,6 +1087,7 @@ async fn nothing_of_a_full_commit(store: &Opened) {
     assert!(store.job(&job_id(1)).await.unwrap().is_none());
     assert!(store.patch(&digest()).await.unwrap().is_none());
     assert!(store.log(&job_id(1)).await.unwrap().is_empty());
+    assert!(store.slack("channel/C1", at(0)).await.unwrap().is_none());
     assert_eq!(
         store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
         Money::ZERO

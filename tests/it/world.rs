@@ -11,23 +11,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gander::app::{App, Wiring, egress_to, sandbox};
+use gander::app::{App, SlackWiring, Wiring, egress_to, sandbox};
 use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::{Number, RepoId, Timestamp};
 use gander::core::job::JobStage;
 use gander::core::leak::KnownSecrets;
+use gander::core::slack::SlackPins;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
-use gander::server::{AppState, WebhookSecrets, serve};
+use gander::server::{AppState, SlackDoor, WebhookSecrets, serve};
+use gander::slack::{SigningSecret, Slack, SlackConfig};
 use gander::store::{Sqlite, Store};
 use gander::worker::{Worker, WorkerSettings};
 use gander_emulator::{
     Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
-    PullView, RepositorySpec, Verdict,
+    PullView, RepositorySpec, SlackSpec, SlackWorkspace, Verdict,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -53,6 +55,8 @@ pub struct World {
     directory: TempDir,
     /// Whether it began as the copy of another, whose story is looked at instead.
     is_copy: bool,
+    /// Where people ask, too, if the story has one.
+    slack: Option<SlackWorkspace>,
     _server: DropGuard,
 }
 
@@ -67,6 +71,8 @@ pub struct Gander<'a> {
     pub data: PathBuf,
     pub store: Arc<dyn Store>,
     pub model: Arc<dyn Model>,
+    /// Where the story goes on in Slack, too.
+    pub slack: Option<SlackWiring>,
 }
 
 /// The permissions and events that app-manifest.json asks for.
@@ -165,7 +171,22 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(at));
         let (emulator, app) = github(directory.path(), shown(&now), files, spec).await;
-        Self::around(directory, now, (emulator, app)).await
+        Self::around(directory, now, (emulator, app), None).await
+    }
+
+    /// The same with a Slack, in which mona has an account of her own.
+    pub async fn with_slack(files: Vec<(&str, &str)>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Arc::new(AtomicI64::new(BEGINNING));
+        let github = github(directory.path(), shown(&now), owned(files), app_spec()).await;
+        let spec = slack_spec();
+        let slack = SlackWorkspace::start(spec, shown(&now)).await.unwrap();
+        Self::around(directory, now, github, Some(slack)).await
+    }
+
+    /// The story's Slack.
+    pub fn slack(&self) -> &SlackWorkspace {
+        self.slack.as_ref().unwrap()
     }
 
     /// Another world at rest, in which everything happened that happened here.
@@ -173,7 +194,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(self.now()));
         let github = self.github_copied(directory.path(), shown(&now)).await;
-        let mut copy = Self::around(directory, now, (github, self.app.clone())).await;
+        let mut copy = Self::around(directory, now, (github, self.app.clone()), None).await;
         copy.is_copy = true;
         copy
     }
@@ -190,6 +211,7 @@ impl World {
         directory: TempDir,
         now: Arc<AtomicI64>,
         (emulator, app): (Emulator, AppCredentials),
+        slack: Option<SlackWorkspace>,
     ) -> Self {
         let model = Arc::new(Words::default());
         let data = directory.path().join("data");
@@ -209,10 +231,14 @@ impl World {
             data,
             store: Arc::clone(&store),
             model: Arc::clone(&model) as Arc<dyn Model>,
+            slack: slack.as_ref().map(slack_wiring),
         };
         let App { intake, worker } = gander.app();
         let (webhook_url, server) = listen(intake.clone()).await;
         emulator.set_webhook_url(app.app_id, webhook_url.clone());
+        if let Some(slack) = &slack {
+            slack.set_receiver(webhook_url.join("/slack/").unwrap());
+        }
         Self {
             emulator,
             app,
@@ -225,6 +251,7 @@ impl World {
             jump,
             directory,
             is_copy: false,
+            slack,
             _server: server,
         }
     }
@@ -245,7 +272,10 @@ impl World {
         let never = CancellationToken::new();
         let patience = self.now() + 2 * 60_000;
         for _ in 0..2000 {
-            let delivered = !self.emulator.deliver_all().await.is_empty();
+            let mut delivered = !self.emulator.deliver_all().await.is_empty();
+            if let Some(slack) = &self.slack {
+                delivered |= !slack.deliver_all().await.is_empty();
+            }
             let worked = self.worker.step(&never).await.unwrap();
             if delivered || worked {
                 continue;
@@ -314,6 +344,9 @@ impl World {
             asked.await.expect("the model was never asked for that");
             act(self);
             self.emulator.deliver_all().await;
+            if let Some(slack) = &self.slack {
+                slack.deliver_all().await;
+            }
             while self.step().await {}
             go.send(()).unwrap();
         };
@@ -596,6 +629,7 @@ impl Gander<'_> {
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
             proxies: Vec::new(),
             clock: self.clock,
+            slack: self.slack,
             registries: None,
             settings: WorkerSettings {
                 retention: gander::core::retention::Retention::default(),
@@ -609,6 +643,36 @@ impl Gander<'_> {
                 settle: Duration::ZERO,
             },
         })
+    }
+}
+
+fn slack_spec() -> SlackSpec {
+    SlackSpec {
+        app_id: "A0GANDER".to_owned(),
+        team_id: "T0ACME".to_owned(),
+        bot_token: "xoxb-a-token-nobody-guesses".to_owned(),
+        signing_secret: "a signing secret nobody guesses".to_owned(),
+    }
+}
+
+fn slack_wiring(slack: &SlackWorkspace) -> SlackWiring {
+    let spec = slack_spec();
+    let egress = egress_to([slack.api_url()], PrivateAddresses::AllowLoopback).unwrap();
+    let known = [
+        ("Slack's bot token", spec.bot_token.as_str()),
+        ("Slack's signing secret", &spec.signing_secret),
+    ];
+    let config = SlackConfig {
+        api: slack.api_url(),
+        token: spec.bot_token.as_str().into(),
+        known_secrets: Arc::new(KnownSecrets::new(known).unwrap()),
+    };
+    SlackWiring {
+        client: Slack::new(config, egress),
+        door: SlackDoor {
+            secret: SigningSecret::new(spec.signing_secret.into()).unwrap(),
+            pins: SlackPins { app_id: spec.app_id, team_id: spec.team_id },
+        },
     }
 }
 

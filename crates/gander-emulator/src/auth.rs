@@ -23,6 +23,8 @@ pub(crate) enum Principal {
     App(u64),
     /// The position of the token.
     Installation(usize),
+    /// Somebody who signed in with an App.
+    Person(u64),
 }
 
 /// How long an installation token lives, in milliseconds.
@@ -34,6 +36,7 @@ impl Principal {
         match self {
             Self::Anonymous => ANONYMOUS.to_owned(),
             Self::App(app) => format!("app {app}"),
+            Self::Person(account) => format!("user {account}"),
             Self::Installation(token) => state.tokens.get(token).map_or_else(
                 || ANONYMOUS.to_owned(),
                 |token| format!("installation {}", token.installation),
@@ -46,6 +49,7 @@ impl Principal {
         match self {
             Self::Anonymous => "none".to_owned(),
             Self::App(_) => "app-jwt".to_owned(),
+            Self::Person(_) => "user-token".to_owned(),
             Self::Installation(token) => format!("installation-token #{}", token + 1),
         }
     }
@@ -74,6 +78,9 @@ pub(crate) fn authenticate(state: &State, header: Option<&str>) -> Result<Princi
     };
     if secret.split('.').count() == 3 {
         return authenticate_app(state, &secret).map(Principal::App);
+    }
+    if let Some(person) = state.sign_ins.whose(&secret, state.now()) {
+        return Ok(Principal::Person(person));
     }
     authenticate_token(state, &secret).map(Principal::Installation)
 }

@@ -41,6 +41,7 @@ impl State {
         self.unclaimed = other.unclaimed.clone();
         self.browser = other.browser;
         self.owners = other.owners.clone();
+        self.sign_ins = other.sign_ins.clone();
         Ok(())
     }
 }

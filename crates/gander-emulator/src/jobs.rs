@@ -52,6 +52,8 @@ pub(crate) fn actions_app(state: &mut State) -> u64 {
         let app = App {
             id: ACTIONS,
             client_id: format!("Iv23li{ACTIONS:014}"),
+            client_secret: String::new(),
+            callback_urls: Vec::new(),
             slug: "github-actions".to_owned(),
             name: "GitHub Actions".to_owned(),
             owner,
@@ -61,6 +63,7 @@ pub(crate) fn actions_app(state: &mut State) -> u64 {
             webhook_active: false,
             webhook_secret: String::new(),
             setup_url: None,
+            external_url: String::new(),
             hook_id: ACTIONS + 100_000_000,
             permissions: BTreeMap::new(),
             events: Vec::new(),

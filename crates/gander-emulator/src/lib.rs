@@ -1,4 +1,4 @@
-//! A GitHub emulator.
+//! A GitHub emulator, and a small Slack beside it.
 //!
 //! It speaks GitHub's REST API, webhooks and git smart HTTP on loopback, with real bare
 //! repositories on disk, for the demo, for tests and for the runner's self-test.
@@ -32,7 +32,9 @@ mod runner;
 mod server;
 mod setup;
 mod shapes;
+mod sign_ins;
 mod signing;
+mod slack;
 mod state;
 mod story;
 mod view;
@@ -58,6 +60,7 @@ pub use self::rulesets::RulesetSpec;
 pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};
 pub use self::setup::RepositorySpec;
 pub use self::signing::{SigningError, SigningService, Workload};
+pub use self::slack::{SlackMessage, SlackSpec, SlackWorkspace};
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,
@@ -219,9 +222,11 @@ impl Emulator {
         api::routes().iter().map(|route| format!("{} {}", route.method, route.pattern)).collect()
     }
 
-    /// Every installation token given out so far: what must not turn up anywhere else.
+    /// Every token given out so far, of installations and of people: what must not turn up anywhere else.
     pub fn issued_tokens(&self) -> Vec<String> {
-        self.lock().tokens.iter().map(|token| token.text.clone()).collect()
+        let state = self.lock();
+        let of_people = state.sign_ins.tokens();
+        state.tokens.iter().map(|token| token.text.clone()).chain(of_people).collect()
     }
 
     /// Replaces GitHub's rate limits.

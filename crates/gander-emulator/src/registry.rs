@@ -40,6 +40,8 @@ pub struct AppCredentials {
     pub app_id: u64,
     /// The App's other name, which may also issue tokens.
     pub client_id: String,
+    /// What people's codes are exchanged with.
+    pub client_secret: String,
     /// The name in addresses.
     pub slug: String,
     /// The private key, PKCS#8 in PEM.
@@ -60,13 +62,16 @@ impl Emulator {
         let key = Key::of_app(state.apps.len())?;
         let owner = state.add_account("app-owners", AccountKind::Organization);
         let webhook_secret = spec.webhook_secret.clone();
-        let id =
-            register(&mut state, NewApp { owner, name: spec.slug.clone(), setup_url: None, spec });
+        let (name, callback_urls) = (spec.slug.clone(), Vec::new());
+        let external_url = String::new();
+        let new = NewApp { owner, name, external_url, setup_url: None, callback_urls, spec };
+        let id = register(&mut state, new);
         let app = state.apps.get_mut(&id).ok_or_else(|| Trouble::unknown("App", id))?;
         app.public_key = key.public;
         Ok(AppCredentials {
             app_id: id,
             client_id: app.client_id.clone(),
+            client_secret: app.client_secret.clone(),
             slug: app.slug.clone(),
             private_key_pem: pem("PRIVATE KEY", &key.private),
             webhook_secret,
@@ -100,6 +105,13 @@ impl Emulator {
     pub fn set_webhook_url(&self, app_id: u64, url: Url) {
         if let Some(app) = self.lock().apps.get_mut(&app_id) {
             app.webhook_url = Some(url);
+        }
+    }
+
+    /// Says where people who sign in with an App may be led from now on.
+    pub fn set_callback_urls(&self, app_id: u64, urls: Vec<Url>) {
+        if let Some(app) = self.lock().apps.get_mut(&app_id) {
+            app.callback_urls = urls;
         }
     }
 
@@ -174,18 +186,22 @@ impl Emulator {
 pub(crate) struct NewApp {
     pub(crate) owner: u64,
     pub(crate) name: String,
+    pub(crate) external_url: String,
     pub(crate) setup_url: Option<Url>,
+    pub(crate) callback_urls: Vec<Url>,
     pub(crate) spec: AppSpec,
 }
 
 /// Registers an App; it has no key yet.
 pub(crate) fn register(state: &mut State, new: NewApp) -> u64 {
-    let NewApp { owner, name, setup_url, spec } = new;
+    let NewApp { owner, name, external_url, setup_url, callback_urls, spec } = new;
     let bot = state.add_account(&format!("{}[bot]", spec.slug), AccountKind::Bot);
     let (id, created_at) = (state.ids.app(), state.now());
     let app = App {
         id,
         client_id: format!("Iv23li{id:014}"),
+        client_secret: random_hex(),
+        callback_urls,
         slug: spec.slug,
         name,
         owner,
@@ -195,6 +211,7 @@ pub(crate) fn register(state: &mut State, new: NewApp) -> u64 {
         webhook_active: true,
         webhook_secret: spec.webhook_secret,
         setup_url,
+        external_url,
         hook_id: id + 100_000_000,
         permissions: spec.permissions,
         events: spec.events,

@@ -26,6 +26,7 @@ use super::git::{Git, Signature};
 use super::limits::Limits;
 use super::profile::ServerProfile;
 use super::releases::Release;
+use super::sign_ins::SignIns;
 use super::{Clock, Trouble};
 
 pub(crate) struct State {
@@ -57,6 +58,7 @@ pub(crate) struct State {
     pub(crate) browser: Option<u64>,
     /// Organisations and who owns them.
     pub(crate) owners: BTreeSet<(u64, u64)>,
+    pub(crate) sign_ins: SignIns,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) unknown_routes: Vec<String>,
     pub(crate) profile: ServerProfile,
@@ -149,6 +151,9 @@ pub(crate) struct Account {
 pub(crate) struct App {
     pub(crate) id: u64,
     pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    /// Where people who sign in may be led.
+    pub(crate) callback_urls: Vec<Url>,
     pub(crate) slug: String,
     pub(crate) name: String,
     pub(crate) owner: u64,
@@ -159,6 +164,8 @@ pub(crate) struct App {
     pub(crate) webhook_active: bool,
     pub(crate) webhook_secret: String,
     pub(crate) setup_url: Option<Url>,
+    /// Its home page; empty: its page here.
+    pub(crate) external_url: String,
     pub(crate) hook_id: u64,
     pub(crate) permissions: BTreeMap<String, String>,
     pub(crate) events: Vec<String>,
@@ -379,6 +386,7 @@ impl State {
             unclaimed: Vec::new(),
             browser: None,
             owners: BTreeSet::new(),
+            sign_ins: SignIns::default(),
             exchanges: Vec::new(),
             unknown_routes: Vec::new(),
             profile: ServerProfile::default(),

@@ -246,6 +246,7 @@ async fn wire(
         secrets: WebhookSecrets::new(secret, None)?,
         proxies: Vec::new(),
         clock,
+        slack: None,
         registries: None,
         settings: WorkerSettings {
             retention: Retention::default(),

@@ -58,6 +58,8 @@ pub(super) enum VaultError {
 #[derive(Serialize)]
 struct KeptFiles<'a> {
     listen: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<&'a str>,
     data: PathBuf,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     allow_private_addresses: bool,
@@ -70,6 +72,10 @@ struct WrittenGitHub {
     private_key_file: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_secret_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret_file: Option<PathBuf>,
     api_url: String,
     web_url: String,
     mention: String,
@@ -132,17 +138,20 @@ impl Vault {
         let webhook_secret_file = app.webhook_secret.as_ref();
         let webhook_secret_file =
             webhook_secret_file.map(|secret| self.secret(WEBHOOK_SECRET, secret)).transpose()?;
-        if let Some(secret) = &app.client_secret {
-            self.secret(CLIENT_SECRET, secret)?;
-        }
+        let client_secret_file = app.client_secret.as_ref();
+        let client_secret_file =
+            client_secret_file.map(|secret| self.secret(CLIENT_SECRET, secret)).transpose()?;
         let written = KeptFiles {
             listen: "127.0.0.1:8080",
+            public_url: app.external_url.as_deref(),
             data: self.directory.join("data"),
             allow_private_addresses: private_addresses,
             github: WrittenGitHub {
                 app_id: app.id,
                 private_key_file,
                 webhook_secret_file,
+                client_id: app.client_id.clone(),
+                client_secret_file,
                 api_url: hub.api().into(),
                 web_url: hub.web().as_str().to_owned(),
                 mention: format!("@{}", app.slug()),
@@ -152,11 +161,8 @@ impl Vault {
             VaultError::Unusable(self.config(), io::Error::other(error.to_string()))
         })?;
         let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-        let client = app.client_id.as_deref().map_or_else(String::new, |id| {
-            format!("# Its client ID, which Gander does not need: {}\n", plain(id))
-        });
         let text = format!(
-            "# Written by `gander setup` for the App {}. docs/config.md tells all keys.\n{client}\n\
+            "# Written by `gander setup` for the App {}. docs/config.md tells all keys.\n\n\
              {body}\n\
              # The model's key: in the environment as ANTHROPIC_API_KEY, or in a file with mode 0600.\n\
              # [model]\n\
@@ -194,7 +200,8 @@ mod tests {
 
     fn app() -> NewApp {
         let answer = r#"{"id":7,"slug":"honk","name":"Honk\n[github]\napp_id = 8","html_url":"x",
-            "pem":"the key","webhook_secret":"the secret","client_id":"Iv1","client_secret":"c"}"#;
+            "pem":"the key","webhook_secret":"the secret","client_id":"Iv1","client_secret":"c",
+            "external_url":"https://honk.example/"}"#;
         serde_json::from_str(answer).unwrap()
     }
 
@@ -221,6 +228,12 @@ mod tests {
         assert_eq!(config.github.webhook_secret.expose_secret(), "the secret");
         assert_eq!(config.github.api_url.as_str(), "https://api.github.com/");
         assert_eq!(config.github.mention.as_deref(), Some("@honk"));
+        let sign_in = config.sign_in.unwrap();
+        assert_eq!(
+            (sign_in.client_id.as_str(), sign_in.client_secret.expose_secret()),
+            ("Iv1", "c")
+        );
+        assert_eq!(sign_in.public_url.as_str(), "https://honk.example/");
         assert_eq!(config.data, vault.directory().join("data"));
         assert!(!config.private_addresses);
         assert!(config.data.is_absolute());

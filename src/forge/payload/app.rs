@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::core::id::{InstallationId, RepoId};
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct AppInfo {
     pub id: u64,
@@ -33,6 +35,9 @@ pub struct NewApp {
     pub client_id: Option<String>,
     #[serde(default)]
     pub client_secret: Option<SecretString>,
+    /// Its home page: where its manifest said that it is reached.
+    #[serde(default)]
+    pub external_url: Option<String>,
 }
 
 impl AppInfo {
@@ -52,4 +57,25 @@ impl NewApp {
 /// Not every server says the name by itself, but each shows the page, which ends with it.
 fn slug<'a>(said: Option<&'a str>, page: &'a str) -> &'a str {
     said.unwrap_or_else(|| page.rsplit('/').next().unwrap_or_default())
+}
+
+/// One installation of the App.
+#[derive(Debug, Deserialize)]
+pub struct Installation {
+    pub id: InstallationId,
+    #[serde(default)]
+    pub suspended_at: Option<String>,
+}
+
+/// What an installation reaches.
+#[derive(Debug, Deserialize)]
+pub struct InstalledRepositories {
+    pub repositories: Vec<InstalledRepository>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub struct InstalledRepository {
+    pub id: RepoId,
+    pub full_name: String,
 }

@@ -10,6 +10,7 @@ use crate::core::job::Job;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
+use crate::core::slack::SlackEntry;
 use crate::core::task::{Sweep, Task};
 use crate::store::operator::salt;
 use crate::store::rows::to_json;
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) patch_of: HashMap<PatchDigest, String>,
     /// When each job was last written.
     pub(super) updated: HashMap<String, Timestamp>,
+    pub(super) slack: BTreeMap<String, SlackEntry>,
 }
 
 #[derive(Debug)]
@@ -199,6 +201,12 @@ impl State {
         if let Some(text) = &commit.log {
             let whose = commit.about().or_else(|| task.and_then(|task| task.about()));
             self.log.push((whose, LogLine { at: now, text: text.clone() }));
+        }
+        for entry in &commit.slack {
+            match entry.record {
+                Some(_) => self.slack.insert(entry.key.clone(), entry.clone()),
+                None => self.slack.remove(&entry.key),
+            };
         }
         self.record(&commit.audit, now);
     }

@@ -7,7 +7,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use super::queue::{enqueue, lock_lanes};
-use super::{audit, check_results, failed, release, second_of_its_kind, storable};
+use super::{audit, check_results, failed, release, second_of_its_kind, slack, storable};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
@@ -70,6 +70,9 @@ async fn write(
     }
     if let Some(result) = &commit.check {
         check_results::add(transaction, result).await?;
+    }
+    for entry in &commit.slack {
+        slack::write(transaction, entry).await?;
     }
     if let Some(text) = &commit.log {
         log(transaction, whose_log(commit, &done)?, text, now).await?;

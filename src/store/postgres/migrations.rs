@@ -10,6 +10,7 @@ use crate::store::steps::migrator;
 const STEPS: [(&str, &str); 2] = [
     ("first", include_str!("../../../migrations/postgres/0001_first.sql")),
     ("operator", include_str!("../../../migrations/postgres/0002_operator.sql")),
+    ("slack", include_str!("../../../migrations/postgres/0003_slack.sql")),
 ];
 
 /// All of them, in order.
@@ -41,6 +42,6 @@ mod tests {
     fn a_step_that_was_released_is_what_it_was() {
         let digests: Vec<String> =
             all().iter().map(|step| hex::encode(&step.checksum)[..16].to_owned()).collect();
-        assert_eq!(digests, ["78bf7775385a8098", "4bece3508df91fb5"]);
+        assert_eq!(digests, ["78bf7775385a8098", "4bece3508df91fb5", "8bbdb51930aee969"]);
     }
 }

@@ -242,6 +242,8 @@ pub(super) async fn forget(
         "DELETE FROM check_results WHERE id IN (
              SELECT id FROM check_results WHERE at < $1
              ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM slack WHERE key IN (
+             SELECT key FROM slack WHERE until < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
     ] {
         let deleted = sqlx::query(statement).bind(before.0).bind(FORGOTTEN_AT_ONCE);
         forgotten += deleted.execute(&mut *connection).await.map_err(failed)?.rows_affected();

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{audit, check_results, execute, failed, operator, second_of_its_kind};
+use super::{audit, check_results, execute, failed, operator, second_of_its_kind, slack};
 use crate::core::audit::AuditEntry;
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
@@ -230,6 +230,7 @@ pub(super) async fn forget(
          WHERE key IN (SELECT key FROM acts WHERE at < ?1 ORDER BY at LIMIT ?2)",
         "DELETE FROM check_results
          WHERE id IN (SELECT id FROM check_results WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        "DELETE FROM slack WHERE key IN (SELECT key FROM slack WHERE until < ?1 LIMIT ?2)",
     ] {
         let deleted = sqlx::query(statement).bind(before.0).bind(FORGOTTEN_AT_ONCE);
         forgotten += deleted.execute(&mut *connection).await.map_err(failed)?.rows_affected();
@@ -319,6 +320,9 @@ async fn commit(
     }
     if let Some(result) = &commit.check {
         check_results::add(connection, result).await?;
+    }
+    for entry in &commit.slack {
+        slack::write(connection, entry).await?;
     }
     if let Some(text) = &commit.log {
         log(connection, whose_log(commit, &done)?, text, now).await?;

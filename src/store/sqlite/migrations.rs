@@ -24,6 +24,7 @@ const STEPS: [(&str, &str); 10] = [
     ("packages", include_str!("../../../migrations/sqlite/0008_packages.sql")),
     ("turns", include_str!("../../../migrations/sqlite/0009_turns.sql")),
     ("operator", include_str!("../../../migrations/sqlite/0010_operator.sql")),
+    ("slack", include_str!("../../../migrations/sqlite/0011_slack.sql")),
 ];
 
 /// All of them, in order.
@@ -70,6 +71,7 @@ mod tests {
             "725769a5ce19f2b1",
             "ea833f5b550e6b7b",
             "53205af5b02b2d3d",
+            "5899fae71f54244d",
         ];
         assert_eq!(digests, released);
     }

@@ -107,7 +107,7 @@ async fn follow_to(ctx: &Context, repo: &RepoRef) -> Result<(), WorkError> {
     Ok(())
 }
 
-async fn command(
+pub(in crate::worker) async fn command(
     ctx: &Context,
     asked: &CommandEvent,
     looks: u32,

@@ -72,6 +72,10 @@ pub(in crate::worker) async fn shown(
             let at = said_at(there.and_then(|it| it.submitted_at).as_deref());
             Ok(said.map_or(Shown::Nothing, |said| Shown::Same { at, said, place: None }))
         }
+        // Slack signed it, and the person proved who they are on GitHub.
+        SaidIn::Slack => {
+            Ok(Shown::Same { at: ctx.clock.now(), said: asked.said.clone(), place: None })
+        }
         SaidIn::Label => {
             let set = forge.labelled(repo, asked.number, FIX_LABEL).await?;
             let by_them = |it: &crate::forge::payload::IssueEvent| {

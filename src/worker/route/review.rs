@@ -273,7 +273,7 @@ pub(in crate::worker) fn noted(
     let step = match asked.said_in {
         SaidIn::Comment(comment) => Some(JobStep::React { comment }),
         SaidIn::Thread(comment) => Some(JobStep::ReactInThread { comment }),
-        SaidIn::Review(_) | SaidIn::Label => None,
+        SaidIn::Review(_) | SaidIn::Label | SaidIn::Slack => None,
     };
     let task = |step| Task::Step { job_id: stored.machine.id.clone(), step };
     commit.tasks.extend(step.map(task));

@@ -13,7 +13,7 @@ use crate::worker::commit::TaskOutcome;
 use crate::worker::route::decide;
 use crate::worker::route::release::release_on_merge;
 use crate::worker::turn::{next_job, next_release};
-use crate::worker::{Context, WorkError, operator, sweep};
+use crate::worker::{Context, WorkError, operator, slack, sweep};
 
 pub(in crate::worker) async fn perform(
     ctx: &Context,
@@ -36,6 +36,7 @@ pub(in crate::worker) async fn perform(
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
         Task::Operator(order) => operator::perform(ctx, order).await,
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
+        Task::Slack(task) => Box::pin(slack::perform(ctx, task)).await,
         Task::Step { job_id: job, step } => {
             Box::pin(job::perform(ctx, job, step, claim, stop)).await
         }

@@ -22,6 +22,8 @@ pub(crate) struct Page {
 #[derive(Default)]
 pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
+    /// The one site that it asks, if it is held there.
+    only: Option<url::Origin>,
     pub(crate) seen: String,
 }
 
@@ -32,6 +34,11 @@ fn client() -> reqwest::Client {
 }
 
 impl Browser {
+    /// Follows no way that leads to another site; it only says where that would be.
+    pub(crate) fn staying_at(site: &Url) -> Self {
+        Self { only: Some(site.origin()), ..Self::default() }
+    }
+
     pub(crate) async fn open(&mut self, url: &str) -> Page {
         self.go(client().get(url), url.parse().unwrap()).await
     }
@@ -97,6 +104,9 @@ impl Browser {
                 return Page { status, url, headers, html };
             };
             url = url.join(to.to_str().unwrap()).unwrap();
+            if self.only.as_ref().is_some_and(|only| *only != url.origin()) {
+                return Page { status, url, headers, html };
+            }
             request = client().get(url.clone());
         }
         panic!("too many redirects, now at {url}");

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gander::clock::Clock;
+use gander::core::id::{Number, RepoId};
 use gander::store::{Postgres, Sqlite, Store};
 use sqlx::Connection;
 
@@ -69,6 +70,9 @@ async fn an_installation_moves_with_all_that_it_remembers() {
     let store = opened(&address).await;
     super::releases::none_was_lost(&store).await;
     nothing_was_lost(&store).await;
+    let threads = store.slack_threads(RepoId(1), Number(7)).await.unwrap();
+    assert_eq!(threads, ["thread/C0WIDGETS/1700000000.000001"]);
+    assert!(store.slack(&threads[0], at(0)).await.unwrap().is_some());
     let known: Vec<_> = (1000..2200).map(delivery_id).collect();
     assert_eq!(store.known(&known).await.unwrap(), known);
     // It goes on: what comes gets numbers that nothing had.

@@ -178,7 +178,7 @@ fn convert_manifest(call: &mut Call<'_>) -> Outcome {
     let pem = registry::new_key(call.state, app)?;
     let app = call.state.apps.get(&app).ok_or_else(Refusal::not_found)?;
     let mut shape = shapes::app(call.state, app);
-    shape["client_secret"] = json!(registry::random_hex());
+    shape["client_secret"] = json!(app.client_secret);
     shape["webhook_secret"] = json!(app.webhook_secret);
     shape["pem"] = json!(pem);
     Ok(Answer::created(shape))

@@ -132,7 +132,7 @@ impl<'a> Call<'a> {
     pub(crate) fn token(&self) -> Option<&Token> {
         match self.principal {
             Principal::Installation(token) => self.state.tokens.get(token),
-            Principal::Anonymous | Principal::App(_) => None,
+            Principal::Anonymous | Principal::App(_) | Principal::Person(_) => None,
         }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
                 .token()
                 .and_then(|token| self.state.installations.get(&token.installation))
                 .map(|installation| installation.app),
-            Principal::Anonymous => None,
+            Principal::Anonymous | Principal::Person(_) => None,
         };
         let app = id.and_then(|id| self.state.apps.get(&id));
         app.ok_or_else(|| Refusal::new(401, "Requires authentication"))

@@ -61,6 +61,8 @@ enum Access {
     App,
     /// Any installation token.
     Token,
+    /// A token of a person.
+    Person,
     /// A token for this repository with this permission.
     Scope(&'static str, Level),
     /// As above, with the permission for what `{number}` is: an issue or a pull request.
@@ -312,8 +314,12 @@ fn permit(call: &mut Call<'_>, route: &Route) -> Result<(), Refusal> {
         (Access::App, _) => {
             return Err(Refusal::new(401, "A JSON web token could not be decoded"));
         }
-        (Access::Token, Principal::Installation(_)) => return Ok(()),
-        (Access::Token, _) => return Err(Refusal::new(401, "Requires authentication")),
+        (Access::Token, Principal::Installation(_)) | (Access::Person, Principal::Person(_)) => {
+            return Ok(());
+        }
+        (Access::Token | Access::Person, _) => {
+            return Err(Refusal::new(401, "Requires authentication"));
+        }
         _ => {}
     }
     let repository = call.find_repository()?;
@@ -349,7 +355,7 @@ fn permit(call: &mut Call<'_>, route: &Route) -> Result<(), Refusal> {
             let comment = call.state.repository(repository)?.comments.get(&id);
             (thread(comment.map(|comment| comment.issue)), level)
         }
-        Access::Open | Access::App | Access::Token => return Ok(()),
+        Access::Open | Access::App | Access::Token | Access::Person => return Ok(()),
     };
     if token.allows(permission, level) {
         return Ok(());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
+use crate::auth::Principal;
 use crate::level::Level;
 use crate::shapes;
 use crate::state::AccountKind;
@@ -10,6 +11,7 @@ use crate::state::AccountKind;
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/users/{login}", Access::Open, by_login),
     route("GET", "/user/{id}", Access::Open, by_id),
+    route("GET", "/user", Access::Person, signed_in),
     route(
         "GET",
         "/repos/{owner}/{repo}/collaborators",
@@ -33,6 +35,12 @@ fn by_login(call: &mut Call<'_>) -> Outcome {
 fn by_id(call: &mut Call<'_>) -> Outcome {
     let account = call.state.accounts.get(&call.number("id")?);
     let account = account.ok_or_else(Refusal::not_found)?;
+    Ok(Answer::ok(shapes::public_user(call.state, account)))
+}
+
+fn signed_in(call: &mut Call<'_>) -> Outcome {
+    let Principal::Person(id) = call.principal else { return Err(Refusal::not_found()) };
+    let account = call.state.accounts.get(&id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(shapes::public_user(call.state, account)))
 }
 

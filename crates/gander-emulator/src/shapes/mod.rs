@@ -126,7 +126,7 @@ pub(crate) fn app(state: &State, app: &App) -> Value {
         "owner": user(state, Some(app.owner)),
         "name": app.name,
         "description": "",
-        "external_url": page,
+        "external_url": if app.external_url.is_empty() { &page } else { &app.external_url },
         "html_url": page,
         "created_at": moment(app.created_at),
         "updated_at": moment(app.created_at),

@@ -28,6 +28,8 @@ struct Manifest {
     redirect_url: String,
     #[serde(default)]
     setup_url: Option<Url>,
+    #[serde(default)]
+    callback_urls: Vec<Url>,
     #[serde(default, rename = "description")]
     _description: String,
     #[serde(default, rename = "public")]
@@ -172,7 +174,9 @@ fn make(state: &mut State, owner: u64, name: &str, manifest: Manifest) -> String
         permissions: manifest.default_permissions,
         events: manifest.default_events,
     };
-    let new = NewApp { owner, name: name.to_owned(), setup_url: manifest.setup_url, spec };
+    let Manifest { url: external_url, setup_url, callback_urls, .. } = manifest;
+    let name = name.to_owned();
+    let new = NewApp { owner, name, external_url, setup_url, callback_urls, spec };
     let app = registry::register(state, new);
     let (code, made_at) = (registry::random_hex(), state.now());
     state.unclaimed.push(Unclaimed { code: code.clone(), app, made_at });

@@ -1,5 +1,5 @@
-//! The pages that a person sees: making an App from a manifest, installing it, adding a file; and a
-//! repository with its issues, pull requests and releases.
+//! The pages that a person sees: making an App from a manifest, installing it, signing in with it,
+//! adding a file; and a repository with its issues, pull requests and releases.
 //!
 //! Invariants: whoever sits at the browser may do only what GitHub would let them; all that came
 //! from outside is escaped; without JavaScript everything works; another site's page presses no
@@ -9,6 +9,7 @@ mod file;
 mod install;
 mod manifest;
 mod markdown;
+mod oauth;
 mod repository;
 mod thread;
 
@@ -80,6 +81,12 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, body: &Bytes) -> Option<A
         }
         ("GET", ["apps", _]) => install::app,
         ("POST", ["_sign_in"]) => sign_in,
+        ("GET", ["login", "oauth", "authorize"]) => oauth::ask,
+        ("POST", ["login", "oauth", "authorize"]) => oauth::authorize,
+        // An App asks for it, and nobody at a browser.
+        ("POST", ["login", "oauth", "access_token"]) => {
+            return Some(oauth::exchange(state, parts, body));
+        }
         ("GET", ["apps", _, "installations", "new"]) => install::choose,
         ("POST", ["apps", _, "installations"]) => install::install,
         ("GET", [_, _, "new", _, ..]) => file::show,

@@ -36,6 +36,7 @@ use crate::store::{Claim, Commit};
 use crate::worker::commit::TaskOutcome;
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::pictures::with_pictures;
+use crate::worker::slack::cards_of;
 use crate::worker::steps::done;
 use crate::worker::{Context, WorkError, patches};
 
@@ -97,12 +98,15 @@ pub(in crate::worker) async fn perform(
         JobStep::ReactInThread { comment } => {
             done(talk::acknowledge_in_thread(&ctx.forge, &job.repo, *comment).await)
         }
-        JobStep::Show => done(match Box::pin(show(ctx, job)).await {
-            Err(fault) if is_over_and_withheld(job, &fault) => {
-                Box::pin(show(ctx, &job.withholding(fault.text))).await
+        JobStep::Show => {
+            match Box::pin(show(ctx, job)).await {
+                Err(fault) if is_over_and_withheld(job, &fault) => {
+                    Box::pin(show(ctx, &job.withholding(fault.text))).await?;
+                }
+                shown => shown?,
             }
-            shown => shown,
-        }),
+            cards_of(ctx, job).await
+        }
         JobStep::Announce => done(match Box::pin(announce::run(ctx, job)).await {
             Err(fault) if is_over_and_withheld(job, &fault) => {
                 Box::pin(announce::run(ctx, &job.withholding(fault.text))).await

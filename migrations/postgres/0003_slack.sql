@@ -1,0 +1,9 @@
+-- What is remembered of Slack: who is who, which repository a channel talks about, which thread
+-- belongs to which issue.
+CREATE TABLE slack (
+    key     TEXT   PRIMARY KEY,
+    subject TEXT,                           -- the issue that a thread is about: repository/number
+    record  TEXT   NOT NULL,
+    until   BIGINT                          -- NULL: it is kept
+);
+CREATE INDEX slack_by_subject ON slack (subject) WHERE subject IS NOT NULL;
