@@ -28,7 +28,7 @@ mod webhook;
 pub use admission::Admission;
 pub use fairness::Fairness;
 pub use secrets::{WeakSecretError, WebhookSecrets};
-pub use slack::SlackDoor;
+pub use slack::{Identify, SlackDoor};
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;

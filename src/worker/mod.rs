@@ -50,7 +50,7 @@ mod turn;
 mod update;
 
 pub use attempt::{Attempt, attempt};
-pub use context::{Context, WorkerSettings};
+pub use context::{Context, SlackVisits, WorkerSettings};
 pub use conventions::conventions;
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};

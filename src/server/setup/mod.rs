@@ -26,7 +26,7 @@ use crate::core::setup::{AppManifest, Hub, SetupPlan};
 
 pub(super) mod files;
 mod gate;
-mod pages;
+pub(super) mod pages;
 
 pub use gate::LIFE_SECONDS;
 

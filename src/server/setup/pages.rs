@@ -82,17 +82,17 @@ pub(super) struct Link {
 /// Something that went wrong, or is over.
 #[derive(Template)]
 #[template(path = "message.html")]
-pub(super) struct MessagePage<'a> {
-    pub(super) style: Style,
-    pub(super) title: &'a str,
-    pub(super) why: &'a str,
-    pub(super) next: &'a str,
-    pub(super) command: Option<&'a str>,
-    pub(super) again: bool,
+pub(in crate::server) struct MessagePage<'a> {
+    pub(in crate::server) style: Style,
+    pub(in crate::server) title: &'a str,
+    pub(in crate::server) why: &'a str,
+    pub(in crate::server) next: &'a str,
+    pub(in crate::server) command: Option<&'a str>,
+    pub(in crate::server) again: bool,
 }
 
 /// The one style sheet, which stands in every page.
-pub(super) struct Style;
+pub(in crate::server) struct Style;
 
 impl Style {
     /// Its text.
@@ -102,7 +102,7 @@ impl Style {
 }
 
 /// A page with a status.
-pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
+pub(in crate::server) fn page(status: StatusCode, page: &impl Template) -> Response {
     let html = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "a page could not be written");
         "<!doctype html><title>Gander</title><p>This page could not be written.".to_owned()
@@ -114,12 +114,17 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
     response
 }
 
-pub(super) fn message(status: StatusCode, title: &str, why: &str, next: &str) -> Response {
+pub(in crate::server) fn message(
+    status: StatusCode,
+    title: &str,
+    why: &str,
+    next: &str,
+) -> Response {
     page(status, &MessagePage { style: Style, title, why, next, command: None, again: false })
 }
 
 /// What every page says to the browser. `origin` is the GitHub that forms may go to.
-pub(super) fn security_policy(origin: &str) -> HeaderValue {
+pub(in crate::server) fn security_policy(origin: &str) -> HeaderValue {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self' {origin}; \
@@ -129,7 +134,11 @@ pub(super) fn security_policy(origin: &str) -> HeaderValue {
 }
 
 /// Adds the headers that every answer carries.
-pub(super) async fn guarded(policy: HeaderValue, request: Request, next: Next) -> Response {
+pub(in crate::server) async fn guarded(
+    policy: HeaderValue,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
