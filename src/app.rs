@@ -175,6 +175,7 @@ impl App {
             registries,
             settings,
         } = wiring;
+        let slack_visits = slack.as_ref().and_then(|it| it.visits.clone());
         let (slack, slack_door) = slack.map(|it| (it.client, Arc::new(it.door))).unzip();
         let wake = Arc::new(Notify::new());
         let metrics = Arc::new(Metrics::default());
@@ -201,6 +202,7 @@ impl App {
             forge,
             sandbox,
             slack,
+            slack_visits,
             registries,
             toolchains,
             models,
@@ -307,7 +309,7 @@ impl Wiring {
             secrets,
             proxies: config.proxies.clone(),
             clock,
-            slack: slack::wired(config, &known_secrets)?,
+            slack: slack::wired(config, &egress, &known_secrets)?,
             registries: registries_of(config)?,
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),

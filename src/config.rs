@@ -31,6 +31,7 @@ mod slack;
 
 pub use place::StorePlace;
 pub use sign_in::SignInSettings;
+use slack::FileSlack;
 pub use slack::SlackSettings;
 
 /// Everything `gander serve` needs to know.
@@ -193,16 +194,6 @@ struct FileGitHub {
     web_url: Option<String>,
     prefix: Option<String>,
     mention: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct FileSlack {
-    app_id: Option<String>,
-    team_id: Option<String>,
-    bot_token_file: Option<PathBuf>,
-    signing_secret_file: Option<PathBuf>,
-    api_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

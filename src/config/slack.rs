@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+use serde::Deserialize;
 use url::Url;
 
-use super::{ConfigError, FileSlack, MissingSetting, secret, url};
+use super::{ConfigError, MissingSetting, secret, url};
 
 /// Slack, and who we are there.
 #[derive(Debug)]
@@ -20,6 +21,16 @@ pub struct SlackSettings {
     pub signing_secret: SecretString,
     /// The Web API.
     pub api_url: Url,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FileSlack {
+    app_id: Option<String>,
+    team_id: Option<String>,
+    bot_token_file: Option<PathBuf>,
+    signing_secret_file: Option<PathBuf>,
+    api_url: Option<String>,
 }
 
 const BOT_TOKEN: MissingSetting = MissingSetting {

@@ -64,6 +64,8 @@ struct Hook {
 
 /// Where people come back to from GitHub when they sign in, below the public address.
 pub const SIGNED_IN: &str = "/signed-in";
+/// The same for those who show on Slack who they are.
+pub const LINKED: &str = "/slack/linked";
 
 /// GitHub takes no longer names of Apps.
 const LONGEST_NAME: usize = 34;
@@ -214,7 +216,7 @@ impl SetupPlan {
             hook_attributes: Hook { url: self.webhook_url(), active: true },
             redirect_url,
             setup_url: self.setup_url(),
-            callback_urls: vec![self.callback_url()],
+            callback_urls: vec![self.callback_url(), self.below(LINKED)],
             ..ours
         })
     }
@@ -370,7 +372,9 @@ mod tests {
         assert_eq!(manifest.hook_attributes.url, "https://gander.acme.example/bot/github/webhook");
         assert_eq!(manifest.setup_url, "https://gander.acme.example/bot/setup");
         assert_eq!(manifest.redirect_url, "http://127.0.0.1:8090/created");
-        assert_eq!(manifest.callback_urls, ["https://gander.acme.example/bot/signed-in"]);
+        let back = ["signed-in", "slack/linked"];
+        let back = back.map(|path| format!("https://gander.acme.example/bot/{path}"));
+        assert_eq!(manifest.callback_urls, back);
         assert!(!text.contains("gander.example/"), "{text}");
         let ours = AppManifest::ours().unwrap();
         assert_eq!(manifest.default_permissions, ours.default_permissions);

@@ -100,18 +100,12 @@ async fn exchange_code(
     code: &str,
 ) -> Result<SecretString, ForgeError> {
     let doing = "exchanging the code of a sign-in";
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("client_id", &sign_in.client_id)
-        .append_pair("client_secret", sign_in.client_secret.expose_secret())
-        .append_pair("code", code)
-        .append_pair("redirect_uri", redirect.as_str())
-        .append_pair("code_verifier", verifier);
     let request = http::Request::builder()
         .method(Method::POST)
         .uri(sign_in.page("/login/oauth/access_token").as_str())
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(reqwest::Body::from(form.finish()))
+        .body(reqwest::Body::from(form(sign_in, redirect, verifier, code)))
         .map_err(|error| unreadable(doing, error.to_string()))?;
     let answer = exchange(&sign_in.egress, request, doing).await?.judged(doing)?;
     let status = answer.status.as_u16();
@@ -120,4 +114,14 @@ async fn exchange_code(
         let said = error_description.or(error).unwrap_or_default();
         ForgeError::Refused { doing: doing.to_owned(), status, message: said }
     })
+}
+
+fn form(sign_in: &SignIn, redirect: &Url, verifier: &str, code: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &sign_in.client_id)
+        .append_pair("client_secret", sign_in.client_secret.expose_secret())
+        .append_pair("code", code)
+        .append_pair("redirect_uri", redirect.as_str())
+        .append_pair("code_verifier", verifier)
+        .finish()
 }

@@ -35,7 +35,7 @@ pub use fairness::Fairness;
 pub use metrics::{MetricsState, serve_metrics};
 pub use operator::{OperatorPage, operator_link};
 pub use secrets::{WeakSecretError, WebhookSecrets};
-pub use slack::SlackDoor;
+pub use slack::{Identify, SlackDoor};
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;

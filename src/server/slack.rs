@@ -9,17 +9,23 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::routing::post;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::AppState;
 use super::webhook::Connected;
 use crate::core::delivery::Delivery;
+use crate::core::github::Actor;
+use crate::core::setup::LINKED;
 use crate::core::slack::{SlackBody, SlackPins, SlackRead, SlackRefusal, read};
 use crate::slack::SigningSecret;
 use crate::store::Accepted;
+
+mod visit;
 
 /// Whose requests are taken.
 pub struct SlackDoor {
@@ -27,18 +33,26 @@ pub struct SlackDoor {
     pub secret: SigningSecret,
     /// For which App, from which workspace.
     pub pins: SlackPins,
+    /// Asks GitHub whose a code is. `None`: nobody can show who they are.
+    pub identify: Option<Identify>,
 }
+
+/// Exchanges a code for the person who gave it, with the verifier of their visit; else what GitHub
+/// said.
+pub type Identify =
+    Arc<dyn Fn(String, String) -> BoxFuture<'static, Result<Actor, String>> + Send + Sync>;
 
 /// Slack sends no more than this.
 const LONGEST: usize = 1024 * 1024;
 
-type Answer = (StatusCode, String);
+type SlackAnswer = (StatusCode, String);
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/slack/events", post(events))
         .route("/slack/interactivity", post(interactivity))
         .route("/slack/commands", post(commands))
+        .route(LINKED, get(visit::linked).layer(from_fn(visit::guard)))
 }
 
 async fn events(
@@ -46,7 +60,7 @@ async fn events(
     Extension(from): Extension<Connected>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> SlackAnswer {
     receive(SlackBody::Event, &intake, from.0, &headers, body).await
 }
 
@@ -55,7 +69,7 @@ async fn interactivity(
     Extension(from): Extension<Connected>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> SlackAnswer {
     receive(SlackBody::Interaction, &intake, from.0, &headers, body).await
 }
 
@@ -64,7 +78,7 @@ async fn commands(
     Extension(from): Extension<Connected>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> SlackAnswer {
     receive(SlackBody::Command, &intake, from.0, &headers, body).await
 }
 
@@ -74,7 +88,7 @@ async fn receive(
     from: IpAddr,
     headers: &HeaderMap,
     body: Body,
-) -> Answer {
+) -> SlackAnswer {
     let Some(door) = &intake.slack else { return plain(StatusCode::NOT_FOUND, "") };
     let peer = intake.admission.peer(from, headers);
     let busy = || plain(StatusCode::SERVICE_UNAVAILABLE, "too much at once; send it again later");
@@ -113,7 +127,7 @@ fn verified(
     door: &Arc<SlackDoor>,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<(SlackRead, String), Answer> {
+) -> Result<(SlackRead, String), SlackAnswer> {
     let only = |name: &str| {
         let mut all = headers.get_all(name).iter();
         let first = all.next()?.to_str().ok()?;
@@ -151,7 +165,7 @@ fn json_of(kind: SlackBody, body: &Bytes) -> Option<Vec<u8>> {
     }
 }
 
-fn refused(why: SlackRefusal) -> Answer {
+fn refused(why: SlackRefusal) -> SlackAnswer {
     let status = match why {
         SlackRefusal::Foreign => StatusCode::UNAUTHORIZED,
         SlackRefusal::Unreadable | SlackRefusal::ResponseUrl => StatusCode::BAD_REQUEST,
@@ -159,7 +173,7 @@ fn refused(why: SlackRefusal) -> Answer {
     plain(status, &why.to_string())
 }
 
-async fn record(intake: &AppState, delivery: &Delivery) -> Answer {
+async fn record(intake: &AppState, delivery: &Delivery) -> SlackAnswer {
     match intake.store.accept(delivery, true, intake.clock.steady()).await {
         Ok(Accepted::New) => {
             intake.wake.notify_one();
@@ -173,6 +187,6 @@ async fn record(intake: &AppState, delivery: &Delivery) -> Answer {
     }
 }
 
-fn plain(status: StatusCode, text: &str) -> Answer {
+fn plain(status: StatusCode, text: &str) -> SlackAnswer {
     (status, text.to_owned())
 }

@@ -119,11 +119,11 @@ pub struct ThreadMessage {
     #[serde(default)]
     pub text: String,
     #[serde(default)]
-    metadata: Option<Metadata>,
+    metadata: Option<MessageMetadata>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Metadata {
+struct MessageMetadata {
     #[serde(default)]
     event_payload: Marked,
 }

@@ -289,9 +289,8 @@ impl Store for Memory {
     }
 
     async fn slack(&self, key: &str, now: Timestamp) -> Result<Option<SlackRecord>, StoreError> {
-        let state = self.state()?;
-        let entry = state.slack.get(key).filter(|entry| entry.is_kept_at(now));
-        Ok(entry.and_then(|entry| entry.record.clone()))
+        let entry = self.state()?.slack.get(key).filter(|it| it.is_kept_at(now)).cloned();
+        Ok(entry.and_then(|entry| entry.record))
     }
 
     async fn slack_threads(&self, repo: RepoId, number: Number) -> Result<Vec<String>, StoreError> {

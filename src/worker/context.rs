@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use url::Url;
 
 use super::WorkError;
 use super::job_context::JobContext;
@@ -22,7 +23,7 @@ use crate::core::report::ReportContext;
 use crate::core::retention::Retention;
 use crate::egress::Egress;
 use crate::environment::{Environment, Environments};
-use crate::forge::{Forge, payload};
+use crate::forge::{Forge, SignIn, payload};
 use crate::metrics::Metrics;
 use crate::model::{Model, Scripted};
 use crate::sandbox::{InstalledToolchain, Sandbox};
@@ -47,6 +48,8 @@ pub struct Context {
     pub sandbox: Arc<dyn Sandbox>,
     /// The client of Slack, where that is configured.
     pub slack: Option<Slack>,
+    /// How people on Slack show who they are on GitHub, where that is configured.
+    pub slack_visits: Option<SlackVisits>,
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
     /// The compilers and interpreters of this machine.
@@ -62,6 +65,15 @@ pub struct Context {
     pub slot: HeldSlot,
     /// The operator's choices.
     pub settings: WorkerSettings,
+}
+
+/// How people on Slack show who they are on GitHub.
+#[derive(Debug, Clone)]
+pub struct SlackVisits {
+    /// The App, as a client of GitHub's OAuth.
+    pub sign_in: SignIn,
+    /// Where GitHub leads them back to.
+    pub redirect: Url,
 }
 
 /// The operator's choices.

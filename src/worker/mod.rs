@@ -57,7 +57,7 @@ mod workflow;
 mod workflow_risks;
 
 pub use attempt::{Attempt, attempt};
-pub use context::{Context, WorkerSettings};
+pub use context::{Context, SlackVisits, WorkerSettings};
 pub use conventions::conventions;
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};

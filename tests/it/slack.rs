@@ -5,7 +5,10 @@ use gander::core::slack::SlackAct;
 use gander_emulator::{RepositorySpec, SlackMessage, Verdict};
 use serde_json::json;
 
-use crate::world::{REPO, World, edit, finish_with, good_fix, off_by_one, read, verify};
+use crate::setup::web::Browser;
+use crate::world::{
+    LINKED, REPO, World, edit, files_below, finish_with, good_fix, off_by_one, read, verify,
+};
 
 const CHANNEL: &str = "C0WIDGETS";
 const MONA: &str = "U0MONA";
@@ -252,6 +255,69 @@ async fn where_slack_is_busy_nothing_is_lost_and_nothing_stands_twice() {
     w.ends().await;
 }
 
+/// Asks for the way to GitHub, goes there as `login`, and comes back: what the page says.
+async fn visits(w: &World, user: &str, login: &str) -> String {
+    w.slack().commands(CHANNEL, user, "link");
+    w.settle().await;
+    let messages = w.slack().messages(CHANNEL);
+    let way = messages.iter().rfind(|it| it.only_for.as_deref() == Some(user)).unwrap();
+    let button = w.slack().button(&way.ts, "Go to GitHub").unwrap();
+    w.emulator.sign_in(Some(login));
+    let mut browser = Browser::staying_at(&w.emulator.web_url());
+    let mut page = browser.open(button["url"].as_str().unwrap()).await;
+    if page.html.contains("<button>Authorize") {
+        page = browser.send(&page, "/login/oauth/authorize", &[]).await;
+    }
+    assert!(page.url.as_str().starts_with(LINKED), "{}", page.url);
+    let back = w.webhook_url.join("/slack/linked").unwrap();
+    let back = format!("{back}?{}", page.url.query().unwrap());
+    let shown = Browser::staying_at(&w.webhook_url).open(&back).await;
+    w.settle().await;
+    // Loaded again it is over.
+    let again = Browser::staying_at(&w.webhook_url).open(&back).await;
+    assert!(again.text().contains("Not linked"), "{}", again.text());
+    shown.text()
+}
+
+/// The code on a page.
+fn code(page: &str) -> String {
+    let code = page.split("/gander link ").nth(1).unwrap_or_else(|| panic!("{page}"));
+    code.split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_proves_once_who_they_are_on_github_and_no_token_is_kept() {
+    let w = world().await;
+    let page = visits(&w, MONA, "mona").await;
+    assert!(page.contains("You are mona on GitHub"), "{page}");
+    w.slack().commands(CHANNEL, MONA, &format!("link {}", code(&page)));
+    w.settle().await;
+    assert!(told(&w, MONA).starts_with("You are mona"), "{}", told(&w, MONA));
+    w.slack().says(CHANNEL, None, MONA, REQUEST);
+    w.settle().await;
+    assert_eq!(w.only_pull().author, "gander[bot]", "{}", w.timeline());
+    for file in files_below(&w.data()) {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&bytes).contains("ghu_"), "{}", file.display());
+    }
+    w.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_lured_into_somebody_elses_visit_links_nothing() {
+    let w = world().await;
+    // Ann began it on Slack, and the maintainer followed her link.
+    let page = visits(&w, ANN, "mona").await;
+    assert!(page.contains("tell nobody the code"), "{page}");
+    w.slack().commands(CHANNEL, MONA, &format!("link {}", code(&page)));
+    w.settle().await;
+    assert!(told(&w, MONA).starts_with("This code is none"), "{}", told(&w, MONA));
+    w.slack().says(CHANNEL, None, ANN, REQUEST);
+    w.settle().await;
+    w.nothing_was_published();
+    w.ends().await;
+}
+
 // ---- Attacks, as SECURITY.md lists them
 
 #[tokio::test]
@@ -413,7 +479,7 @@ async fn s09_a_stolen_database_holds_no_token_and_no_secret_leaves() {
     w.owner().reviews(REPO, 2, Verdict::Comments, "Nice.").unwrap();
     w.settle().await;
     let secrets = ["xoxb-a-token", "a signing secret", "ghu_", "gho_"];
-    for file in crate::world::files_below(&w.data()) {
+    for file in files_below(&w.data()) {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         for secret in secrets {

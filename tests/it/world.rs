@@ -20,13 +20,13 @@ use gander::core::job::JobStage;
 use gander::core::leak::KnownSecrets;
 use gander::core::slack::SlackPins;
 use gander::egress::PrivateAddresses;
-use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
+use gander::forge::{AppKey, Forge, ForgeConfig, Pace, SignIn};
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
-use gander::server::{AppState, SlackDoor, WebhookSecrets, serve};
+use gander::server::{AppState, WebhookSecrets, serve};
 use gander::slack::{SigningSecret, Slack, SlackConfig};
 use gander::store::{Sqlite, Store};
-use gander::worker::{Worker, WorkerSettings};
+use gander::worker::{SlackVisits, Worker, WorkerSettings};
 use gander_emulator::{
     Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
     PullView, RepositorySpec, SlackSpec, SlackWorkspace, Verdict,
@@ -231,7 +231,7 @@ impl World {
             data,
             store: Arc::clone(&store),
             model: Arc::clone(&model) as Arc<dyn Model>,
-            slack: slack.as_ref().map(slack_wiring),
+            slack: slack.as_ref().map(|slack| slack_wiring(slack, &emulator, &app)),
         };
         let App { intake, worker } = gander.app();
         let (webhook_url, server) = listen(intake.clone()).await;
@@ -655,9 +655,12 @@ fn slack_spec() -> SlackSpec {
     }
 }
 
-fn slack_wiring(slack: &SlackWorkspace) -> SlackWiring {
+/// Where GitHub leads those who show who they are.
+pub const LINKED: &str = "http://127.0.0.1:9/slack/linked";
+
+fn slack_wiring(slack: &SlackWorkspace, github: &Emulator, app: &AppCredentials) -> SlackWiring {
     let spec = slack_spec();
-    let egress = egress_to([slack.api_url()], PrivateAddresses::AllowLoopback).unwrap();
+    let way = |to: &[url::Url]| egress_to(to.to_vec(), PrivateAddresses::AllowLoopback).unwrap();
     let known = [
         ("Slack's bot token", spec.bot_token.as_str()),
         ("Slack's signing secret", &spec.signing_secret),
@@ -667,13 +670,20 @@ fn slack_wiring(slack: &SlackWorkspace) -> SlackWiring {
         token: spec.bot_token.as_str().into(),
         known_secrets: Arc::new(KnownSecrets::new(known).unwrap()),
     };
-    SlackWiring {
-        client: Slack::new(config, egress),
-        door: SlackDoor {
-            secret: SigningSecret::new(spec.signing_secret.into()).unwrap(),
-            pins: SlackPins { app_id: spec.app_id, team_id: spec.team_id },
-        },
-    }
+    let redirect: url::Url = LINKED.parse().unwrap();
+    github.set_callback_urls(app.app_id, vec![redirect.clone()]);
+    let (api, web) = (github.api_url(), github.web_url());
+    let sign_in = SignIn {
+        egress: way(&[api.clone(), web.clone()]),
+        api,
+        web,
+        client_id: app.client_id.clone(),
+        client_secret: app.client_secret.clone().into(),
+    };
+    let secret = SigningSecret::new(spec.signing_secret.into()).unwrap();
+    let pins = SlackPins { app_id: spec.app_id, team_id: spec.team_id };
+    let client = Slack::new(config, way(&[slack.api_url()]));
+    SlackWiring::new(client, secret, pins, Some(SlackVisits { sign_in, redirect }))
 }
 
 /// A GitHub with one repository, a maintainer, a stranger and the App.

@@ -97,13 +97,13 @@ pub(in crate::server) struct CheckPage<'a> {
 /// Something that went wrong, or is over.
 #[derive(Template)]
 #[template(path = "message.html")]
-pub(super) struct MessagePage<'a> {
-    pub(super) style: Style,
-    pub(super) title: &'a str,
-    pub(super) why: &'a str,
-    pub(super) next: &'a str,
-    pub(super) command: Option<&'a str>,
-    pub(super) again: bool,
+pub(in crate::server) struct MessagePage<'a> {
+    pub(in crate::server) style: Style,
+    pub(in crate::server) title: &'a str,
+    pub(in crate::server) why: &'a str,
+    pub(in crate::server) next: &'a str,
+    pub(in crate::server) command: Option<&'a str>,
+    pub(in crate::server) again: bool,
 }
 
 /// The one style sheet, which stands in every page.

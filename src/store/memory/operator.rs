@@ -155,6 +155,7 @@ impl State {
         self.ledger.retain(|(_, it)| it.accounts.repo_id != repo);
         self.checks.retain(|it| it.repo_id != repo);
         self.turns.remove(&repo);
+        self.slack.retain(|_, it| !it.is_about(repo));
         let own = |text: &str, before: &str| text.starts_with(&format!("{before}{repo}/"));
         self.acts.retain(|key, _| !own(key, ""));
         self.queue.retain(|_, it| {

@@ -290,6 +290,8 @@ pub(super) async fn forget_repository(
         "DELETE FROM ledger WHERE repo = $1",
         "DELETE FROM check_results WHERE repo = $1",
         "DELETE FROM turns WHERE repo = $1",
+        "DELETE FROM slack WHERE subject LIKE ($1::bigint)::text || '/%'
+             OR (record::jsonb #>> '{channel,repo}')::bigint = $1",
     ] {
         sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed)?;
     }

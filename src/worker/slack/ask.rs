@@ -4,8 +4,8 @@
 //! only the words of somebody with write access reach the agent as a request.
 
 use super::card::with_buttons;
-use super::order::{Standing, Wish, order, standing};
-use super::{Desk, Known, link, remembered, tell};
+use super::order::{MayOrder, SlackOrder, order, standing};
+use super::{Desk, WhoIs, link, remembered, tell};
 use crate::core::command::Verb;
 use crate::core::github::RepoRef;
 use crate::core::report;
@@ -23,7 +23,7 @@ const MOST_CHOICES: usize = 100;
 const MOST_SAID: usize = 20;
 
 /// A message.
-pub(super) struct Said<'a> {
+pub(super) struct SaidOnSlack<'a> {
     pub(super) place: &'a SlackPlace,
     pub(super) by: &'a str,
     pub(super) at: &'a str,
@@ -38,7 +38,10 @@ const HELP: &str = "Say what is wrong, or what is missing, and mention Gander: i
                     Further messages in the thread are for the agent, \"cancel\" or the reaction \
                     ❌ stops it.";
 
-pub(super) async fn said(desk: &Desk<'_>, said: &Said<'_>) -> Result<TaskOutcome, WorkError> {
+pub(super) async fn said(
+    desk: &Desk<'_>,
+    said: &SaidOnSlack<'_>,
+) -> Result<TaskOutcome, WorkError> {
     let (place, by) = (said.place, said.by);
     let thread = desk.thread(place).await?;
     let wanted = request(said.text);
@@ -142,7 +145,7 @@ async fn here(
     repo: RepoRef,
 ) -> Result<TaskOutcome, WorkError> {
     let about = SlackThread { repo: Some(repo.clone()), ..thread_of(by, "", "") };
-    if let Standing::MayNot(why) = standing(desk, by, &about).await? {
+    if let MayOrder::MayNot(why) = standing(desk, by, &about).await? {
         return Ok(tell(place, by, &why));
     }
     let said = format!("This channel talks about {} from now on.", repo.name);
@@ -154,7 +157,7 @@ async fn here(
 /// they talk to each other.
 async fn overheard(
     desk: &Desk<'_>,
-    said: &Said<'_>,
+    said: &SaidOnSlack<'_>,
     thread: SlackThread,
     words: String,
 ) -> Result<TaskOutcome, WorkError> {
@@ -166,24 +169,28 @@ async fn overheard(
         return Ok(TaskOutcome::Done);
     }
     match standing(desk, said.by, &thread).await? {
-        Standing::May(_) => order(desk, said.place, thread, said.by, note(said, words)).await,
-        Standing::MayNot(_) => Ok(TaskOutcome::Done),
+        MayOrder::May(_) => order(desk, said.place, thread, said.by, note(said, words)).await,
+        MayOrder::MayNot(_) => Ok(TaskOutcome::Done),
     }
 }
 
-fn note<'a>(said: &Said<'_>, words: String) -> Wish<'a> {
+fn note<'a>(said: &SaidOnSlack<'_>, words: String) -> SlackOrder<'a> {
     let key = format!("slack/{}/{}", said.place.channel, said.at);
-    Wish { verb: Verb::Note, words, key, on_pull: false, nonce: None }
+    SlackOrder { verb: Verb::Note, words, key, on_pull: false, nonce: None }
 }
 
-fn cancel<'a>(key: String) -> Wish<'a> {
-    Wish { verb: Verb::Cancel, words: String::new(), key, on_pull: false, nonce: None }
+fn cancel<'a>(key: String) -> SlackOrder<'a> {
+    SlackOrder { verb: Verb::Cancel, words: String::new(), key, on_pull: false, nonce: None }
 }
 
 /// A new thread.
-async fn ask(desk: &Desk<'_>, said: &Said<'_>, words: String) -> Result<TaskOutcome, WorkError> {
+async fn ask(
+    desk: &Desk<'_>,
+    said: &SaidOnSlack<'_>,
+    words: String,
+) -> Result<TaskOutcome, WorkError> {
     let (place, by) = (said.place, said.by);
-    if let Known::Nobody(why) = desk.who(by).await? {
+    if let WhoIs::Nobody(why) = desk.who(by).await? {
         return Ok(tell(place, by, why));
     }
     let all = desk.ctx.forge.installed_repositories().await?;
@@ -226,8 +233,8 @@ pub(super) async fn open(
     let profile = desk.slack.profile(&by).await?;
     let name = name_of(&profile.real_name);
     let who = match &may {
-        Standing::May(actor) => format!("{} ({name} there)", actor.login),
-        Standing::MayNot(_) => format!("{name}, whose account on GitHub is not known or may not"),
+        MayOrder::May(actor) => format!("{} ({name} there)", actor.login),
+        MayOrder::MayNot(_) => format!("{name}, whose account on GitHub is not known or may not"),
     };
     let earlier = earlier(desk, place, &thread.asked).await?;
     let (title, text) = report::slack_issue(&thread.words, &who, &earlier);
@@ -236,8 +243,8 @@ pub(super) async fn open(
     let number = talk::open_issue_once(&desk.ctx.forge, &repo, &title, &text, &marker).await?;
     thread.issue = Some(number);
     match may {
-        Standing::May(_) => {
-            let wish = Wish {
+        MayOrder::May(_) => {
+            let wish = SlackOrder {
                 verb: Verb::Fix,
                 words: thread.words.clone(),
                 key: format!("slack/{}/{}/go", place.channel, place.thread),
@@ -246,7 +253,7 @@ pub(super) async fn open(
             };
             order(desk, place, thread, &by, wish).await
         }
-        Standing::MayNot(_) => {
+        MayOrder::MayNot(_) => {
             let thread = with_buttons(thread, Vec::new());
             Ok(TaskOutcome::ready(Some(remembered(place, thread))))
         }

@@ -4,11 +4,15 @@
 //! belongs to the person of Slack who went; it counts only when the same person says its code on
 //! Slack, so that whoever is lured into somebody else's visit links nothing.
 
-use super::{Desk, answered, tell};
+use uuid::Uuid;
+
+use super::{Desk, WhoIs, answered, tell};
 use crate::core::id::{Login, UserId};
 use crate::core::slack::{
-    SlackEntry, SlackLink, SlackPlace, SlackProof, SlackRecord, link_key, proof_key,
+    SlackEntry, SlackLink, SlackPlace, SlackProof, SlackRecord, SlackVisit, link_key, proof_key,
+    visit_key,
 };
+use crate::slack::DrawnCard;
 use crate::store::Commit;
 use crate::worker::WorkError;
 use crate::worker::commit::TaskOutcome;
@@ -25,8 +29,27 @@ pub(super) async fn link(
 ) -> Result<TaskOutcome, WorkError> {
     match code {
         Some(code) => finish(desk, place, by, code).await,
-        None => Ok(tell(place, by, CANNOT)),
+        None => begin(desk, place, by).await,
     }
+}
+
+/// The way to GitHub, for this person alone.
+async fn begin(desk: &Desk<'_>, place: &SlackPlace, by: &str) -> Result<TaskOutcome, WorkError> {
+    let Some(visits) = &desk.ctx.slack_visits else { return Ok(tell(place, by, CANNOT)) };
+    if let WhoIs::Nobody(why) = desk.who(by).await? {
+        return Ok(tell(place, by, why));
+    }
+    let random = || Uuid::new_v4().simple().to_string();
+    let (state, verifier) = (random(), random() + &random());
+    let address = visits.sign_in.address(&visits.redirect, &state, &verifier);
+    let text = "GitHub asks whether Gander may know who you are, and leads you to a page with a \
+                code. Say \"link\" and that code here.";
+    let way = DrawnCard::words(text, Some(("Go to GitHub", address.as_str())));
+    desk.slack.tell(place, by, &way).await?;
+    let visit = SlackRecord::Visit(SlackVisit { by: by.to_owned(), verifier });
+    let until = Some(desk.ctx.clock.now().plus_seconds(SECONDS));
+    let entry = SlackEntry { until, ..SlackEntry::kept(visit_key(&state), visit) };
+    Ok(TaskOutcome::ready(Some(Commit { slack: vec![entry], ..Commit::default() })))
 }
 
 const CANNOT: &str = "The server cannot link accounts yet: it needs the App's client id and \
@@ -54,7 +77,7 @@ async fn finish(
 ) -> Result<TaskOutcome, WorkError> {
     let key = proof_key(&code.to_ascii_uppercase());
     let proof = match desk.ctx.store.slack(&key, desk.ctx.clock.now()).await? {
-        // Said by somebody else it is no code, and stays good for whom it was made.
+        // SaidOnSlack by somebody else it is no code, and stays good for whom it was made.
         Some(SlackRecord::Proof(proof)) if proof.by == by => proof,
         _ => {
             let text = "This code is none, or it is over. Say \"link\" for another.";

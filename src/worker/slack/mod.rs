@@ -29,7 +29,7 @@ struct Desk<'a> {
 }
 
 /// Who somebody on Slack is.
-enum Known {
+enum WhoIs {
     /// A person whose account on GitHub is known.
     Linked(Actor),
     /// One of whom nothing is known.
@@ -62,7 +62,7 @@ pub(in crate::worker) async fn perform(
         SlackTask::Card { place } => card::show(&desk, place).await,
         SlackTask::Act(act) => match act {
             SlackAct::Said { place, by, at, text, to_us } => {
-                let said = ask::Said { place, by, at, text, to_us: *to_us };
+                let said = ask::SaidOnSlack { place, by, at, text, to_us: *to_us };
                 ask::said(&desk, &said).await
             }
             SlackAct::Reacted { channel, message, by, name, at } => {
@@ -116,20 +116,20 @@ impl Desk<'_> {
     }
 
     /// Who somebody is, by what Slack says of the account now and by the link they made.
-    async fn who(&self, user: &str) -> Result<Known, WorkError> {
+    async fn who(&self, user: &str) -> Result<WhoIs, WorkError> {
         let profile = match self.slack.profile(user).await {
             Ok(profile) => profile,
             Err(SlackError::Refused { .. }) => {
-                return Ok(Known::Nobody("Slack does not know you."));
+                return Ok(WhoIs::Nobody("Slack does not know you."));
             }
             Err(error) => return Err(error.into()),
         };
         if profile.deleted || profile.is_bot {
-            return Ok(Known::Nobody("This account is deactivated, or a program's."));
+            return Ok(WhoIs::Nobody("This account is deactivated, or a program's."));
         }
         match self.ctx.store.slack(&link_key(user), self.ctx.clock.now()).await? {
-            Some(SlackRecord::Link(link)) => Ok(Known::Linked(link.actor())),
-            _ => Ok(Known::Unlinked),
+            Some(SlackRecord::Link(link)) => Ok(WhoIs::Linked(link.actor())),
+            _ => Ok(WhoIs::Unlinked),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariants: it goes the way of every command (`route::command`), where GitHub is asked for the
 //! permission; what would be answered on GitHub is answered on Slack, to that person.
 
-use super::{Desk, Known, NOT_LINKED, remembered, tell, told};
+use super::{Desk, NOT_LINKED, WhoIs, remembered, tell, told};
 use crate::core::command::{Command, Verb};
 use crate::core::event::{CommandEvent, IssueText, SaidIn};
 use crate::core::github::{Actor, Role};
@@ -15,7 +15,7 @@ use crate::worker::commit::TaskOutcome;
 use crate::worker::route::command;
 
 /// What somebody wants done.
-pub(super) struct Wish<'a> {
+pub(super) struct SlackOrder<'a> {
     pub(super) verb: Verb,
     /// The words behind it.
     pub(super) words: String,
@@ -28,7 +28,7 @@ pub(super) struct Wish<'a> {
 }
 
 /// What may keep somebody from ordering anything in a thread.
-pub(super) enum Standing {
+pub(super) enum MayOrder {
     /// They may.
     May(Actor),
     /// They may not, and why.
@@ -40,19 +40,19 @@ pub(super) async fn standing(
     desk: &Desk<'_>,
     by: &str,
     thread: &SlackThread,
-) -> Result<Standing, WorkError> {
+) -> Result<MayOrder, WorkError> {
     let actor = match desk.who(by).await? {
-        Known::Linked(actor) => actor,
-        Known::Unlinked => return Ok(Standing::MayNot(NOT_LINKED.to_owned())),
-        Known::Nobody(why) => return Ok(Standing::MayNot(why.to_owned())),
+        WhoIs::Linked(actor) => actor,
+        WhoIs::Unlinked => return Ok(MayOrder::MayNot(NOT_LINKED.to_owned())),
+        WhoIs::Nobody(why) => return Ok(MayOrder::MayNot(why.to_owned())),
     };
     let Some(repo) = &thread.repo else {
-        return Ok(Standing::MayNot("Choose the repository first.".to_owned()));
+        return Ok(MayOrder::MayNot("Choose the repository first.".to_owned()));
     };
     let has = desk.ctx.forge.permission(repo, &actor).await?;
     Ok(match has >= Role::Write {
-        true => Standing::May(actor),
-        false => Standing::MayNot(format!(
+        true => MayOrder::May(actor),
+        false => MayOrder::MayNot(format!(
             "That needs write access to {}, and {} has {has} access there.",
             repo.name, actor.login
         )),
@@ -65,11 +65,11 @@ pub(super) async fn order(
     place: &SlackPlace,
     mut thread: SlackThread,
     by: &str,
-    wish: Wish<'_>,
+    wish: SlackOrder<'_>,
 ) -> Result<TaskOutcome, WorkError> {
     let actor = match standing(desk, by, &thread).await? {
-        Standing::May(actor) => actor,
-        Standing::MayNot(why) => return Ok(tell(place, by, &why)),
+        MayOrder::May(actor) => actor,
+        MayOrder::MayNot(why) => return Ok(tell(place, by, &why)),
     };
     let (Some(repo), Some(issue)) = (thread.repo.clone(), thread.issue) else {
         return Ok(tell(place, by, "Choose the repository first."));

@@ -5,7 +5,7 @@
 
 use super::ask::open;
 use super::card::job_of;
-use super::order::{Standing, Wish, order, standing};
+use super::order::{MayOrder, SlackOrder, order, standing};
 use super::{Desk, remembered, tell, told};
 use crate::core::command::Verb;
 use crate::core::report::slack_state;
@@ -29,7 +29,7 @@ pub(super) async fn pressed(
     let Some((thread, does)) = good(desk, place, nonce).await? else {
         return stale(desk, place, by).await;
     };
-    let wish = |verb, on_pull| Wish {
+    let wish = |verb, on_pull| SlackOrder {
         verb,
         words: String::new(),
         key: format!("slack/{nonce}"),
@@ -43,8 +43,8 @@ pub(super) async fn pressed(
             Some(repo) => {
                 let there = SlackThread { repo: Some(repo.clone()), ..thread.clone() };
                 match standing(desk, by, &there).await? {
-                    Standing::May(_) => open(desk, place, thread, repo).await,
-                    Standing::MayNot(why) => Ok(tell(place, by, &why)),
+                    MayOrder::May(_) => open(desk, place, thread, repo).await,
+                    MayOrder::MayNot(why) => Ok(tell(place, by, &why)),
                 }
             }
             None => stale(desk, place, by).await,
@@ -56,7 +56,7 @@ pub(super) async fn pressed(
         SlackAction::Cancel => order(desk, place, thread, by, wish(Verb::Cancel, false)).await,
         SlackAction::Release => order(desk, place, thread, by, wish(Verb::Release, false)).await,
         SlackAction::Revise => {
-            if let Standing::MayNot(why) = standing(desk, by, &thread).await? {
+            if let MayOrder::MayNot(why) = standing(desk, by, &thread).await? {
                 return Ok(tell(place, by, &why));
             }
             // The button is used up by what is written in the window.
@@ -84,7 +84,7 @@ pub(super) async fn submitted(
     let Some((thread, SlackAction::Revise)) = good else {
         return stale(desk, place, by).await;
     };
-    let wish = Wish {
+    let wish = SlackOrder {
         verb: Verb::Revise,
         words: words.trim().to_owned(),
         key: format!("slack/{nonce}"),

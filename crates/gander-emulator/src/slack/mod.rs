@@ -164,11 +164,11 @@ impl SlackWorkspace {
             event["thread_ts"] = json!(thread);
         }
         let mentions = text.contains(BOT);
-        state.event(&self.shared.spec, event.clone(), now);
+        state.event(&self.shared.spec, &event, now);
         // A mention is told twice.
         if mentions {
             event["type"] = json!("app_mention");
-            state.event(&self.shared.spec, event, now);
+            state.event(&self.shared.spec, &event, now);
         }
         ts
     }
@@ -182,7 +182,7 @@ impl SlackWorkspace {
             "type": "reaction_added", "user": user, "reaction": name, "event_ts": at,
             "item": {"type": "message", "channel": channel, "ts": message},
         });
-        state.event(&self.shared.spec, event, now);
+        state.event(&self.shared.spec, &event, now);
     }
 
     /// Somebody presses the button of a message whose words are these.
@@ -346,7 +346,7 @@ impl SlackState {
         trigger
     }
 
-    fn event(&mut self, spec: &SlackSpec, event: Value, now: i64) {
+    fn event(&mut self, spec: &SlackSpec, event: &Value, now: i64) {
         self.count += 1;
         let body = json!({
             "type": "event_callback", "api_app_id": spec.app_id, "team_id": spec.team_id,

@@ -98,15 +98,7 @@ pub(in crate::worker) async fn perform(
         JobStep::ReactInThread { comment } => {
             done(talk::acknowledge_in_thread(&ctx.forge, &job.repo, *comment).await)
         }
-        JobStep::Show => {
-            match Box::pin(show(ctx, job)).await {
-                Err(fault) if is_over_and_withheld(job, &fault) => {
-                    Box::pin(show(ctx, &job.withholding(fault.text))).await?;
-                }
-                shown => shown?,
-            }
-            cards_of(ctx, job).await
-        }
+        JobStep::Show => show_everywhere(ctx, job).await,
         JobStep::Announce => done(match Box::pin(announce::run(ctx, job)).await {
             Err(fault) if is_over_and_withheld(job, &fault) => {
                 Box::pin(announce::run(ctx, &job.withholding(fault.text))).await
@@ -188,6 +180,17 @@ pub(in crate::worker) async fn perform_locally(
         | JobStep::CleanUp
         | JobStep::StartNext => Ok(TaskOutcome::Done),
     }
+}
+
+/// On GitHub, and then in the threads that are about it.
+async fn show_everywhere(ctx: &Context, job: &Job) -> Result<TaskOutcome, WorkError> {
+    match Box::pin(show(ctx, job)).await {
+        Err(fault) if is_over_and_withheld(job, &fault) => {
+            Box::pin(show(ctx, &job.withholding(fault.text))).await?;
+        }
+        shown => shown?,
+    }
+    cards_of(ctx, job).await
 }
 
 async fn show(ctx: &Context, job: &Job) -> Result<(), WorkError> {
