@@ -214,6 +214,18 @@ impl SlackLink {
 }
 
 impl SlackEntry {
+    /// Whether it would not be known without this repository.
+    pub fn is_about(&self, repo: RepoId) -> bool {
+        let of = match &self.record {
+            Some(SlackRecord::Channel(of)) => Some(of.repo_id),
+            Some(SlackRecord::Thread(thread)) => thread.repo.as_ref().map(|of| of.repo_id),
+            Some(SlackRecord::Link(_) | SlackRecord::Visit(_) | SlackRecord::Proof(_)) | None => {
+                None
+            }
+        };
+        of == Some(repo) || self.subject.is_some_and(|(of, _)| of == repo)
+    }
+
     /// A record that is kept.
     pub fn kept(key: String, record: SlackRecord) -> Self {
         let subject = match &record {

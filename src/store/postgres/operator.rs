@@ -291,7 +291,8 @@ pub(super) async fn forget_repository(
         "DELETE FROM check_results WHERE repo = $1",
         "DELETE FROM turns WHERE repo = $1",
         "DELETE FROM slack WHERE subject LIKE ($1::bigint)::text || '/%'
-             OR (record::jsonb #>> '{channel,repo}')::bigint = $1",
+             OR $1 IN ((record::jsonb #>> '{channel,repo}')::bigint,
+                       (record::jsonb #>> '{thread,repo,repo}')::bigint)",
     ] {
         sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed)?;
     }

@@ -271,7 +271,8 @@ pub(super) async fn forget_repository(
         "DELETE FROM check_results WHERE repo = ?1",
         "DELETE FROM turns WHERE repo = ?1",
         "DELETE FROM slack WHERE subject LIKE ?1 || '/%'
-             OR json_extract(record, '$.channel.repo') = ?1",
+             OR ?1 IN (json_extract(record, '$.channel.repo'),
+                       json_extract(record, '$.thread.repo.repo'))",
         "DELETE FROM acts WHERE key LIKE ?1 || '/%'",
         "DELETE FROM work WHERE repo = ?1 OR lane LIKE 'subject:' || ?1 || '/%'
              OR lane LIKE 'releases:' || ?1 || '/%' OR lane LIKE 'reply:' || ?1 || '/%'",
