@@ -1,6 +1,8 @@
 //! `gander doctor`, the real program: a good set-up is green, and each that is broken in one way is
 //! named, with the next step.
 
+#![allow(clippy::disallowed_methods)]
+
 mod provider;
 mod site;
 
@@ -156,7 +158,7 @@ async fn what_is_wrong_in_the_settings_is_named_with_the_next_step() {
     set_mode(&open.directory.join("key.pem"), 0o640);
     let found = Found::of(site.command(&open, &[]));
     found.is_red(&["secrets"], "(mode 0640)", "chmod 600");
-    let unset = open.clone();
+    let unset = open;
     set_mode(&unset.directory.join("key.pem"), 0o600);
     let text = std::fs::read_to_string(unset.config()).unwrap();
     std::fs::write(unset.config(), text.split("[model]").next().unwrap()).unwrap();
