@@ -29,7 +29,7 @@ use crate::core::task::{CommandReply, Task};
 use crate::store::Stored;
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::workflow::handing_over::{carrier, handed_over, take_over};
-use crate::worker::workflow::places::{Place, is_work, places, present_step};
+use crate::worker::workflow::places::{TaskPlace, is_work, places, present_step};
 
 mod handing_over;
 mod places;
@@ -68,7 +68,7 @@ enum RunPart {
 }
 
 impl RunPart {
-    fn place_of(self, task: &Task) -> Place {
+    fn place_of(self, task: &Task) -> TaskPlace {
         let (deciding, pushing) = places(task);
         match self {
             Self::Deciding => deciding,
@@ -454,7 +454,7 @@ async fn settle(ctx: &Context, part: RunPart, left: &mut Vec<Task>) -> Result<()
             None => {
                 let Some(due) = store.next_due().await? else { return Ok(()) };
                 let Some(claim) = store.claim(due).await? else { return Ok(()) };
-                if part.place_of(&claim.task) == Place::Here {
+                if part.place_of(&claim.task) == TaskPlace::Here {
                     if due.0 > until {
                         let text =
                             "GitHub asks to wait for longer than this run does: run it again";
@@ -467,11 +467,11 @@ async fn settle(ctx: &Context, part: RunPart, left: &mut Vec<Task>) -> Result<()
             }
         };
         let place = part.place_of(&claim.task);
-        if place == Place::Here {
+        if place == TaskPlace::Here {
             worker.do_alone(claim).await?;
             continue;
         }
         OutcomeWriter { store, clock, lease: &claim.lease }.acknowledge().await?;
-        left.extend((place == Place::Later).then_some(claim.task));
+        left.extend((place == TaskPlace::Later).then_some(claim.task));
     }
 }

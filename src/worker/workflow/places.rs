@@ -7,7 +7,7 @@ use crate::core::task::Task;
 
 /// Where a task of a run is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TaskPlace {
     Here,
     /// In a later part.
     Later,
@@ -24,8 +24,8 @@ pub(super) fn is_work(step: &JobStep) -> bool {
 }
 
 /// Where a task is done for whoever decides, and for whoever pushes.
-pub(super) fn places(task: &Task) -> (Place, Place) {
-    use Place::{Here, Later, Nowhere};
+pub(super) fn places(task: &Task) -> (TaskPlace, TaskPlace) {
+    use TaskPlace::{Here, Later, Nowhere};
     match task {
         Task::Step { step, .. } => match step {
             JobStep::Prepare | JobStep::Start { .. } => (Here, Later),
@@ -89,20 +89,20 @@ mod tests {
         let (fix, publish) = (JobStep::Fix { round: 1, attempt: 1 }, JobStep::Publish { round: 1 });
         let merge = JobStep::Merge { head: head.clone() };
         for (step, deciding, pushing) in [
-            (JobStep::Prepare, Place::Here, Place::Later),
-            (JobStep::Look, Place::Here, Place::Nowhere),
-            (JobStep::Plan { version: 1 }, Place::Later, Place::Nowhere),
-            (fix, Place::Later, Place::Nowhere),
-            (JobStep::Verify { round: 1, attempt: 1 }, Place::Later, Place::Nowhere),
-            (JobStep::Judge { round: 1 }, Place::Later, Place::Nowhere),
-            (publish, Place::Later, Place::Here),
-            (JobStep::Undo, Place::Later, Place::Here),
-            (JobStep::CleanUp, Place::Later, Place::Here),
-            (JobStep::Show, Place::Here, Place::Here),
-            (JobStep::Announce, Place::Here, Place::Here),
-            (merge, Place::Nowhere, Place::Nowhere),
-            (JobStep::CheckHead { head }, Place::Nowhere, Place::Nowhere),
-            (JobStep::Wake, Place::Nowhere, Place::Nowhere),
+            (JobStep::Prepare, TaskPlace::Here, TaskPlace::Later),
+            (JobStep::Look, TaskPlace::Here, TaskPlace::Nowhere),
+            (JobStep::Plan { version: 1 }, TaskPlace::Later, TaskPlace::Nowhere),
+            (fix, TaskPlace::Later, TaskPlace::Nowhere),
+            (JobStep::Verify { round: 1, attempt: 1 }, TaskPlace::Later, TaskPlace::Nowhere),
+            (JobStep::Judge { round: 1 }, TaskPlace::Later, TaskPlace::Nowhere),
+            (publish, TaskPlace::Later, TaskPlace::Here),
+            (JobStep::Undo, TaskPlace::Later, TaskPlace::Here),
+            (JobStep::CleanUp, TaskPlace::Later, TaskPlace::Here),
+            (JobStep::Show, TaskPlace::Here, TaskPlace::Here),
+            (JobStep::Announce, TaskPlace::Here, TaskPlace::Here),
+            (merge, TaskPlace::Nowhere, TaskPlace::Nowhere),
+            (JobStep::CheckHead { head }, TaskPlace::Nowhere, TaskPlace::Nowhere),
+            (JobStep::Wake, TaskPlace::Nowhere, TaskPlace::Nowhere),
         ] {
             let task = task(step);
             assert_eq!(places(&task), (deciding, pushing), "{task:?}");
