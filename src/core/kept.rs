@@ -74,6 +74,8 @@ impl Job {
 mod tests {
     use std::collections::BTreeMap;
 
+    use sha2::Digest as _;
+
     use super::*;
     use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
@@ -108,11 +110,12 @@ mod tests {
     #[test]
     fn a_change_that_no_comment_can_hold_is_left_out_and_the_job_is_not() {
         // What cannot be compressed.
-        let noise: Vec<u8> = (1..60_000_u32)
-            .map(|n| (n.wrapping_mul(2_654_435_761) ^ n.wrapping_mul(n) >> 7).to_be_bytes()[0])
+        let noise: Vec<u8> = (0..2000_u32)
+            .flat_map(|n| <[u8; 32]>::from(sha2::Sha256::digest(n.to_be_bytes())))
             .collect();
         let kept = kept(&noise);
         let back = KeptJob::in_comment(&kept.line().unwrap()).unwrap();
-        assert_eq!((back.job, back.patches), (kept.job, Vec::new()));
+        assert_eq!(back.job, kept.job);
+        assert!(back.patches.is_empty());
     }
 }

@@ -175,6 +175,11 @@ impl Forge {
         asked.await.map_err(shared_failure)
     }
 
+    /// Whether it works with the token of a workflow's job, and as no App of its own.
+    pub fn is_of_workflow(&self) -> bool {
+        self.inner.given.is_some()
+    }
+
     /// Whether an App is this one.
     pub fn is_this_app(&self, app: Option<u64>) -> bool {
         app == Some(self.inner.config.app_id)

@@ -49,11 +49,6 @@ struct BotEditor {
 }
 
 impl Forge {
-    /// Whether it works with the token of a workflow's job, and as no App of its own.
-    pub fn is_of_workflow(&self) -> bool {
-        self.inner.given.is_some()
-    }
-
     /// The texts of our comments on a page that end like this and that are ours to the last word,
     /// oldest first.
     pub async fn own_words(

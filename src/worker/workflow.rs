@@ -8,19 +8,16 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::commit::OutcomeWriter;
 use super::fault::WorkError;
 use super::steps::job::perform_locally;
 use super::steps::job::plan;
 use super::{Context, JobContext, LocalEnd, Worker, patches};
-use crate::clock::Clock;
 use crate::core::command::Verb;
 use crate::core::delivery::{Id, Payload};
 use crate::core::event::{CommandEvent, Event, Touched};
 use crate::core::github::{RepoRef, Role};
-use crate::core::id::{DeliveryId, Number, RepoId};
+use crate::core::id::{DeliveryId, JobId, Number};
 use crate::core::job::{Job, JobFact, JobStage, JobStep};
 use crate::core::kept::KeptJob;
 use crate::core::machine::Machine;
@@ -29,15 +26,15 @@ use crate::core::path_rules::{PathClass, PathRules, classify};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::report;
 use crate::core::task::{CommandReply, Task};
-use crate::store::{Claim, Commit, Store, StoreError, Stored, Write};
+use crate::store::Stored;
 use crate::worker::commit::{Learnt, TaskOutcome};
+use crate::worker::workflow::handing_over::{carrier, handed_over, take_over};
+use crate::worker::workflow::places::{TaskPlace, is_work, places, present_step};
 
-/// What one part of a run hands to the next.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Handover {
-    kept: Vec<KeptJob>,
-    tasks: Vec<Task>,
-}
+mod handing_over;
+mod places;
+
+pub use handing_over::Handover;
 
 /// What a run goes on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +60,21 @@ pub struct Decided {
     pub handover: Handover,
 }
 
-/// Where a task of a run is done.
+/// Which part of a run with a token it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Here,
-    /// In a later part.
-    Later,
-    /// Only a server does it.
-    Nowhere,
+enum RunPart {
+    Deciding,
+    Pushing,
+}
+
+impl RunPart {
+    fn place_of(self, task: &Task) -> TaskPlace {
+        let (deciding, pushing) = places(task);
+        match self {
+            Self::Deciding => deciding,
+            Self::Pushing => pushing,
+        }
+    }
 }
 
 /// So long a part waits for GitHub, in milliseconds.
@@ -99,19 +103,23 @@ pub async fn decide(
         let look = Task::Step { job_id: kept.job.id.clone(), step: JobStep::Look };
         ctx.store.enqueue(&look, ctx.clock.steady()).await?;
     }
-    settle(ctx, at_deciding, &mut left).await?;
+    settle(ctx, RunPart::Deciding, &mut left).await?;
     let jobs = ctx.store.jobs_on(repo.repo_id, subject).await?;
-    let task = match &said {
+    let refused = match &said {
         Event::Asked(asked) => refusal(ctx, asked, subject, &jobs).await?,
-        _ => None,
+        Event::Touched { .. }
+        | Event::Remarked(_)
+        | Event::RunEnded { .. }
+        | Event::Closed { .. }
+        | Event::Nothing(_) => None,
     };
-    let task = match task {
+    let task = match refused {
         Some(reply) => reply,
         None => delivery(event, payload)?,
     };
     ctx.store.enqueue(&task, ctx.clock.steady()).await?;
-    settle(ctx, at_deciding, &mut left).await?;
-    let jobs = show_changed(ctx, (&repo, subject), &before, at_deciding, &mut left).await?;
+    settle(ctx, RunPart::Deciding, &mut left).await?;
+    let jobs = show_changed(ctx, (&repo, subject), &before, RunPart::Deciding, &mut left).await?;
     let now_over = |kept: &KeptJob| {
         kept.job.stage.is_ours()
             && jobs.iter().any(|it| it.machine.id == kept.job.id && it.machine.is_done())
@@ -154,16 +162,13 @@ pub async fn work(
     let (mut left, mut attempts) = (Vec::new(), 0);
     while let Some(claim) = store.claim(clock.steady()).await? {
         let writer = OutcomeWriter { store, clock, lease: &claim.lease };
-        let (job, step) = match &claim.task {
-            Task::Step { job_id, step } if is_work(step) => (store.job(job_id).await?, step),
-            other => {
-                left.push(other.clone());
-                writer.acknowledge().await?;
-                continue;
-            }
+        let Some((id, step)) = step_of(&claim.task).filter(|(_, step)| is_work(step)) else {
+            left.push(claim.task.clone());
+            writer.acknowledge().await?;
+            continue;
         };
-        let Some(job) = job.map(|stored| stored.machine).filter(|job| job.stage.awaits(step))
-        else {
+        let job = store.job(id).await?.map(|stored| stored.machine);
+        let Some(job) = job.filter(|job| job.stage.awaits(step)) else {
             writer.acknowledge().await?;
             continue;
         };
@@ -185,9 +190,10 @@ pub async fn work(
     }
     let end = match jobs.first() {
         Some(Stored { machine: job, .. }) => {
-            let patch = match job.stage {
-                JobStage::Publishing { .. } => Some(patches::proposed(store, job).await?),
-                _ => patches::last(store, job).await?,
+            let verified = matches!(job.stage, JobStage::Publishing { .. });
+            let patch = match verified {
+                true => Some(patches::proposed(store, job).await?),
+                false => patches::last(store, job).await?,
             };
             Some(LocalEnd { job: job.clone(), attempts, patch })
         }
@@ -246,27 +252,25 @@ pub async fn push(ctx: &Context, handover: &Handover, page: &str) -> Result<Vec<
         }
     }
     let mut left = Vec::new();
-    settle(ctx, at_pushing, &mut left).await?;
+    settle(ctx, RunPart::Pushing, &mut left).await?;
     for task in left {
         // A person pushed meanwhile, and there is nobody here who would begin anew.
-        if let Task::Step { job_id, .. } = &task
-            && let Some(stored) = ctx.store.job(job_id).await?
+        if let Some((id, _)) = step_of(&task)
+            && let Some(stored) = ctx.store.job(id).await?
         {
             let why = "somebody pushed to the branch meanwhile: ask again";
             broke(ctx, &stored.machine, why.to_owned()).await?;
         }
     }
     let mut left = Vec::new();
-    let jobs = show_changed(ctx, place, &on_page, at_pushing, &mut left).await?;
+    let jobs = show_changed(ctx, place, &on_page, RunPart::Pushing, &mut left).await?;
     Ok(jobs.into_iter().map(|stored| stored.machine).collect())
 }
 
 /// Whether its work was to be done, and was not.
 fn is_undone(job: &Job, tasks: &[Task]) -> bool {
-    tasks.iter().any(|task| match task {
-        Task::Step { job_id, step } => *job_id == job.id && is_work(step) && job.stage.awaits(step),
-        _ => false,
-    })
+    let mut steps = tasks.iter().filter_map(step_of);
+    steps.any(|(id, step)| *id == job.id && is_work(step) && job.stage.awaits(step))
 }
 
 /// The job learns that its present step cannot be done.
@@ -281,26 +285,6 @@ async fn broke(ctx: &Context, job: &Job, why: String) -> Result<(), WorkError> {
     let show = Task::Step { job_id: job.id.clone(), step: JobStep::Show };
     store.enqueue(&show, now).await?;
     Ok(())
-}
-
-/// The step that a stage waits for.
-fn present_step(stage: &JobStage) -> Option<JobStep> {
-    Some(match *stage {
-        JobStage::Preparing => JobStep::Prepare,
-        JobStage::Planning { version } => JobStep::Plan { version },
-        JobStage::Fixing { round, attempt } => JobStep::Fix { round, attempt },
-        JobStage::Verifying { round, attempt } => JobStep::Verify { round, attempt },
-        JobStage::Judging { round } => JobStep::Judge { round },
-        JobStage::Publishing { round } => JobStep::Publish { round },
-        JobStage::Starting { round } => JobStep::Start { round },
-        JobStage::Answering { round } => JobStep::Answer { round },
-        JobStage::Queued
-        | JobStage::PlanReady { .. }
-        | JobStage::Holding { .. }
-        | JobStage::InReview { .. }
-        | JobStage::Merging { .. }
-        | JobStage::Done(_) => return None,
-    })
 }
 
 /// The first path that no change may touch, by the rules as they are now.
@@ -386,9 +370,10 @@ async fn refusal(
     let is_its =
         |it: &Stored<Job>| it.machine.pull.as_ref().map(|it| it.number) == Some(asked.number);
     let is_lost = subject != asked.number && !jobs.iter().any(is_its);
+    let asks_only =
+        matches!(command.verb, Verb::Cancel | Verb::Status | Verb::Explain | Verb::Help);
     let text = match command.verb {
         Verb::Cancel | Verb::Status | Verb::Explain | Verb::Help => None,
-        _ if is_lost => Some(report::not_known(subject, prefix)),
         Verb::Note
         | Verb::Approve
         | Verb::Release
@@ -399,7 +384,8 @@ async fn refusal(
         Verb::Retry if !asked.on_pull => busy(open()),
         Verb::Retry | Verb::Revise | Verb::Take | Verb::Go => busy(at_work()),
     };
-    let Some(text) = text.filter(|_| asked.by.person) else { return Ok(None) };
+    let lost = (is_lost && !asks_only).then(|| report::not_known(subject, prefix));
+    let Some(text) = lost.or(text).filter(|_| asked.by.person) else { return Ok(None) };
     if ctx.forge.permission(&asked.repo, &asked.by).await? < Role::Write {
         return Ok(None);
     }
@@ -424,7 +410,7 @@ async fn show_changed(
     ctx: &Context,
     (repo, subject): (&RepoRef, Number),
     before: &[KeptJob],
-    place: fn(&Task) -> Place,
+    part: RunPart,
     left: &mut Vec<Task>,
 ) -> Result<Vec<Stored<Job>>, WorkError> {
     let jobs = ctx.store.jobs_on(repo.repo_id, subject).await?;
@@ -434,97 +420,30 @@ async fn show_changed(
             ctx.store.enqueue(&show, ctx.clock.steady()).await?;
         }
     }
-    settle(ctx, place, left).await?;
+    settle(ctx, part, left).await?;
     Ok(jobs)
 }
 
 fn next_part(jobs: &[Stored<Job>], left: &[Task]) -> NextPart {
-    let is_due = |task: &&Task| match task {
-        Task::Step { job_id, step } => {
-            let job = jobs.iter().find(|stored| stored.machine.id == *job_id);
-            let waits = job.is_some_and(|stored| stored.machine.stage.awaits(step));
-            waits || matches!(step, JobStep::Undo | JobStep::CleanUp)
-        }
-        _ => false,
+    let is_due = |(id, step): &(&JobId, &JobStep)| {
+        let job = jobs.iter().find(|stored| stored.machine.id == **id);
+        let waits = job.is_some_and(|stored| stored.machine.stage.awaits(step));
+        waits || matches!(step, JobStep::Undo | JobStep::CleanUp)
     };
-    let is_of_work = |task: &Task| matches!(task, Task::Step { step, .. } if is_work(step));
-    let mut due = left.iter().filter(is_due).peekable();
-    match (due.peek().is_some(), due.any(is_of_work)) {
-        (_, true) => NextPart::Work,
-        (true, false) => NextPart::Push,
-        (false, false) => NextPart::Nothing,
+    let due: Vec<_> = left.iter().filter_map(step_of).filter(is_due).collect();
+    if due.iter().any(|(_, step)| is_work(step)) {
+        return NextPart::Work;
     }
+    if due.is_empty() { NextPart::Nothing } else { NextPart::Push }
 }
 
-async fn handed_over(
-    store: &dyn Store,
-    jobs: &[Stored<Job>],
-    tasks: Vec<Task>,
-) -> Result<Handover, WorkError> {
-    let about = |job: &Job| tasks.iter().any(|it| it.about().as_deref() == Some(job.id.as_str()));
-    let mut kept = Vec::new();
-    for job in jobs.iter().map(|stored| &stored.machine).filter(|job| about(job)) {
-        kept.push(patches::of_job(store, job).await?);
-    }
-    Ok(Handover { kept, tasks })
-}
-
-/// A task that stands for nothing but the right to write.
-async fn carrier(store: &dyn Store, clock: &Clock) -> Result<Claim, WorkError> {
-    let task = Task::NextOn { repo_id: RepoId(0), number: Number(0) };
-    let now = clock.steady();
-    store.enqueue(&task, now).await?;
-    let mut claims = Vec::new();
-    // What waits beside it keeps its place.
-    let found = loop {
-        match store.claim(now).await? {
-            Some(claim) if claim.task == task => break Some(claim),
-            Some(claim) => claims.push(claim),
-            None => break None,
-        }
-    };
-    for claim in claims {
-        store.hand_back(&claim.lease).await?;
-    }
-    found.ok_or_else(|| WorkError::bug("a task that was queued is not there"))
-}
-
-/// Puts what was handed over into an empty store.
-async fn take_over(
-    store: &dyn Store,
-    clock: &Clock,
-    kept: &[KeptJob],
-    tasks: &[Task],
-) -> Result<(), WorkError> {
-    for KeptJob { job, patches } in kept {
-        for patch in patches {
-            let bytes = serde_json::to_vec(patch).map_err(|bad| WorkError::permanent(&bad))?;
-            let claim = carrier(store, clock).await?;
-            let commit = Commit { patch: Some((patch.digest(), bytes)), ..Commit::default() };
-            store.commit(&claim.lease, &commit, clock.steady()).await?;
-        }
-        let claim = carrier(store, clock).await?;
-        let commit = Commit { job: Some(Write::New(job.clone())), ..Commit::default() };
-        match store.commit(&claim.lease, &commit, clock.steady()).await {
-            Err(StoreError::Conflict | StoreError::AlreadyDone) => {
-                tracing::warn!(job = %job.id, "another one stands on its page: it does not count");
-                store.commit(&claim.lease, &Commit::default(), clock.steady()).await?;
-            }
-            other => other?,
-        }
-    }
-    for task in tasks {
-        store.enqueue(task, clock.steady()).await?;
-    }
-    Ok(())
+fn step_of(task: &Task) -> Option<(&JobId, &JobStep)> {
+    let Task::Step { job_id, step } = task else { return None };
+    Some((job_id, step))
 }
 
 /// Does what this part does, until nothing is left of it.
-async fn settle(
-    ctx: &Context,
-    place: fn(&Task) -> Place,
-    left: &mut Vec<Task>,
-) -> Result<(), WorkError> {
+async fn settle(ctx: &Context, part: RunPart, left: &mut Vec<Task>) -> Result<(), WorkError> {
     let (store, clock) = (ctx.store.as_ref(), &ctx.clock);
     let worker = Worker::new(ctx.clone());
     let until = clock.steady().0 + PATIENCE;
@@ -535,7 +454,7 @@ async fn settle(
             None => {
                 let Some(due) = store.next_due().await? else { return Ok(()) };
                 let Some(claim) = store.claim(due).await? else { return Ok(()) };
-                if place(&claim.task) == Place::Here {
+                if part.place_of(&claim.task) == TaskPlace::Here {
                     if due.0 > until {
                         let text =
                             "GitHub asks to wait for longer than this run does: run it again";
@@ -547,120 +466,12 @@ async fn settle(
                 claim
             }
         };
-        match place(&claim.task) {
-            Place::Here => worker.do_alone(claim).await?,
-            elsewhere => {
-                let writer = OutcomeWriter { store, clock, lease: &claim.lease };
-                writer.acknowledge().await?;
-                left.extend((elsewhere == Place::Later).then_some(claim.task));
-            }
+        let place = part.place_of(&claim.task);
+        if place == TaskPlace::Here {
+            worker.do_alone(claim).await?;
+            continue;
         }
-    }
-}
-
-/// Whether it is done where the agent is.
-fn is_work(step: &JobStep) -> bool {
-    matches!(
-        step,
-        JobStep::Plan { .. } | JobStep::Fix { .. } | JobStep::Verify { .. } | JobStep::Judge { .. }
-    )
-}
-
-/// Deciding reads and speaks, and writes no code.
-fn at_deciding(task: &Task) -> Place {
-    match task {
-        Task::Step { step, .. } => match step {
-            JobStep::Prepare | JobStep::Start { .. } | JobStep::Look => Place::Here,
-            JobStep::Publish { .. } | JobStep::Undo | JobStep::CleanUp => Place::Later,
-            step if is_work(step) => Place::Later,
-            step => of_talk(step),
-        },
-        task => of_others(task),
-    }
-}
-
-/// Pushing begins nothing.
-fn at_pushing(task: &Task) -> Place {
-    match task {
-        Task::Step { step, .. } => match step {
-            JobStep::Publish { .. } | JobStep::Undo | JobStep::CleanUp => Place::Here,
-            JobStep::Prepare | JobStep::Start { .. } => Place::Later,
-            JobStep::Look => Place::Nowhere,
-            step if is_work(step) => Place::Nowhere,
-            step => of_talk(step),
-        },
-        task => of_others(task),
-    }
-}
-
-fn of_talk(step: &JobStep) -> Place {
-    match step {
-        JobStep::Acknowledge
-        | JobStep::React { .. }
-        | JobStep::ReactInThread { .. }
-        | JobStep::Show
-        | JobStep::Announce
-        | JobStep::Answer { .. }
-        | JobStep::Explain
-        | JobStep::RefuseRound { .. }
-        | JobStep::StartNext => Place::Here,
-        JobStep::Prepare
-        | JobStep::Plan { .. }
-        | JobStep::Fix { .. }
-        | JobStep::Verify { .. }
-        | JobStep::Judge { .. }
-        | JobStep::Publish { .. }
-        | JobStep::Start { .. }
-        | JobStep::Look
-        | JobStep::Undo
-        | JobStep::CleanUp
-        | JobStep::Wake
-        | JobStep::CheckHead { .. }
-        | JobStep::Rerun { .. }
-        | JobStep::Merge { .. } => Place::Nowhere,
-    }
-}
-
-fn of_others(task: &Task) -> Place {
-    match task {
-        Task::Delivery { .. } | Task::NextOn { .. } | Task::Reply(_) => Place::Here,
-        Task::Step { .. }
-        | Task::Release { .. }
-        | Task::ReleaseOf { .. }
-        | Task::NextRelease { .. }
-        | Task::Sweep(_) => Place::Nowhere,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::id::JobId;
-
-    #[test]
-    fn who_decides_pushes_nothing_and_who_pushes_begins_nothing() {
-        let task = |step| Task::Step { job_id: JobId::of_trigger("one"), step };
-        let head: crate::core::id::Sha = "a".repeat(40).parse().unwrap();
-        let (fix, publish) = (JobStep::Fix { round: 1, attempt: 1 }, JobStep::Publish { round: 1 });
-        let merge = JobStep::Merge { head: head.clone() };
-        for (step, deciding, pushing) in [
-            (JobStep::Prepare, Place::Here, Place::Later),
-            (JobStep::Look, Place::Here, Place::Nowhere),
-            (JobStep::Plan { version: 1 }, Place::Later, Place::Nowhere),
-            (fix, Place::Later, Place::Nowhere),
-            (JobStep::Verify { round: 1, attempt: 1 }, Place::Later, Place::Nowhere),
-            (JobStep::Judge { round: 1 }, Place::Later, Place::Nowhere),
-            (publish, Place::Later, Place::Here),
-            (JobStep::Undo, Place::Later, Place::Here),
-            (JobStep::CleanUp, Place::Later, Place::Here),
-            (JobStep::Show, Place::Here, Place::Here),
-            (JobStep::Announce, Place::Here, Place::Here),
-            (merge, Place::Nowhere, Place::Nowhere),
-            (JobStep::CheckHead { head }, Place::Nowhere, Place::Nowhere),
-            (JobStep::Wake, Place::Nowhere, Place::Nowhere),
-        ] {
-            let task = task(step);
-            assert_eq!((at_deciding(&task), at_pushing(&task)), (deciding, pushing), "{task:?}");
-        }
+        OutcomeWriter { store, clock, lease: &claim.lease }.acknowledge().await?;
+        left.extend((place == TaskPlace::Later).then_some(claim.task));
     }
 }
