@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::core::id::Timestamp;
 use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
+use crate::forge::Effect;
 use crate::store::{Claim, LONGEST_PAUSE_SECONDS, StoreError};
 
 mod attempt;
@@ -231,8 +233,7 @@ impl Worker {
         let performed = if claim.abandoned >= MOST_ABANDONED {
             Some(Err(WorkError::abandoned(claim.abandoned)))
         } else {
-            let work = steps::perform(&ctx, &claim, &stop);
-            tokio::pin!(work);
+            let mut work = steps::performing(&ctx, &claim, &stop);
             loop {
                 tokio::select! {
                     // A stopping worker hands back, whatever its work says of being stopped.
@@ -250,23 +251,7 @@ impl Worker {
         };
         stop.cancel();
         self.count(&claim.task, begun, performed.as_ref());
-        let audit = audit::entries(&self.ctx, &claim.task, ctx.forge.take_effects()).await;
-        let writer = OutcomeWriter {
-            store: self.ctx.store.as_ref(),
-            clock: &self.ctx.clock,
-            lease: &claim.lease,
-            audit,
-            metrics: Some(&self.ctx.metrics),
-        };
-        match performed {
-            Some(performed) => self.write(&claim, performed, &writer).await?,
-            None if shutdown.is_cancelled() => {
-                writer.record().await?;
-                ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
-            }
-            // The job is over or somebody else has the task: nothing follows from our half of it.
-            None => ignore_lost(writer.acknowledge().await)?,
-        }
+        self.written(&claim, performed, ctx.forge.take_effects(), shutdown).await?;
         self.ctx.wake.notify_one();
         Ok(true)
     }
@@ -275,7 +260,36 @@ impl Worker {
     async fn do_alone(&self, claim: Claim) -> Result<(), StoreError> {
         let (stop, slot) = (CancellationToken::new(), HeldSlot::default());
         let performed = Box::pin(steps::perform(&self.ctx, &claim, slot, &stop)).await;
-        self.write(claim, performed).await
+        self.written(&claim, Some(performed), Vec::new(), &stop).await
+    }
+
+    /// Writes what became of a task. On the heap, so that the steps have the stack for themselves.
+    fn written<'a>(
+        &'a self,
+        claim: &'a Claim,
+        performed: Option<Result<TaskOutcome, WorkError>>,
+        effects: Vec<Effect>,
+        shutdown: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = OutcomeWriter {
+                store: self.ctx.store.as_ref(),
+                clock: &self.ctx.clock,
+                lease: &claim.lease,
+                audit: audit::entries(&self.ctx, &claim.task, effects).await,
+                metrics: Some(&self.ctx.metrics),
+            };
+            match performed {
+                Some(performed) => self.write(claim, performed, &writer).await,
+                None if shutdown.is_cancelled() => {
+                    writer.record().await?;
+                    ignore_lost(self.ctx.store.hand_back(&claim.lease).await)
+                }
+                // The job is over or somebody else has the task: nothing follows from our half of
+                // it.
+                None => ignore_lost(writer.acknowledge().await),
+            }
+        })
     }
 
     /// How long a step took. One that was cut off is not counted.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::commit::{TaskOutcome, advanced};
@@ -20,10 +21,15 @@ use crate::store::{Commit, Write};
 /// How often a pause is looked for, to say so in the log.
 const LOOKED_FOR_EVERY: Duration = Duration::from_secs(2);
 
-pub(super) async fn perform(
-    ctx: &Context,
-    order: &OperatorOrder,
-) -> Result<TaskOutcome, WorkError> {
+/// Does what was asked for. On the heap, so that other tasks do not pay for it.
+pub(super) fn performing<'a>(
+    ctx: &'a Context,
+    order: &'a OperatorOrder,
+) -> BoxFuture<'a, Result<TaskOutcome, WorkError>> {
+    Box::pin(perform(ctx, order))
+}
+
+async fn perform(ctx: &Context, order: &OperatorOrder) -> Result<TaskOutcome, WorkError> {
     match order {
         OperatorOrder::Cancel { job_id } => {
             let stored = ctx.store.job(job_id).await?;

@@ -3,6 +3,7 @@
 pub(in crate::worker) mod job;
 pub(in crate::worker) mod release;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::report;
@@ -15,7 +16,16 @@ use crate::worker::route::release::release_on_merge;
 use crate::worker::turn::{next_job, next_release};
 use crate::worker::{Context, WorkError, operator, slack, sweep};
 
-pub(in crate::worker) async fn perform(
+/// Does a task. On the heap from the beginning, since steps need much of the stack.
+pub(in crate::worker) fn performing<'a>(
+    ctx: &'a Context,
+    claim: &'a Claim,
+    stop: &'a CancellationToken,
+) -> BoxFuture<'a, Result<TaskOutcome, WorkError>> {
+    Box::pin(perform(ctx, claim, stop))
+}
+
+async fn perform(
     ctx: &Context,
     claim: &Claim,
     stop: &CancellationToken,
@@ -34,7 +44,7 @@ pub(in crate::worker) async fn perform(
             Ok(next_release(ctx.store.as_ref(), *repo, base).await?)
         }
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
-        Task::Operator(order) => operator::perform(ctx, order).await,
+        Task::Operator(order) => operator::performing(ctx, order).await,
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
         Task::Slack(task) => Box::pin(slack::perform(ctx, task)).await,
         Task::Step { job_id: job, step } => {
