@@ -29,6 +29,7 @@ mod retention;
 mod sign_in;
 mod slack;
 
+pub use database::database_address;
 pub use place::StorePlace;
 pub use sign_in::SignInSettings;
 use slack::FileSlack;

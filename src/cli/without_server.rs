@@ -30,6 +30,7 @@ use crate::core::command::Address;
 use crate::core::delivery::Payload;
 use crate::core::id::RepoId;
 use crate::core::leak::KnownSecrets;
+use crate::core::retention::Retention;
 use crate::core::text::boxed;
 use crate::egress::{Egress, PrivateAddresses};
 use crate::environment::{Environment, Environments};
@@ -151,7 +152,10 @@ fn context(surroundings: &Surroundings, inputs: &WorkflowInputs) -> Result<Conte
         registries: None,
         toolchains: Vec::new().into(),
         models: models(&choice, &egress, &Arc::default())?,
+        slack: None,
+        slack_visits: None,
         clock: Clock::system(),
+        metrics: Arc::default(),
         wake: Arc::new(Notify::new()),
         slot: HeldSlot::default(),
         settings: WorkerSettings {
@@ -164,6 +168,7 @@ fn context(surroundings: &Surroundings, inputs: &WorkflowInputs) -> Result<Conte
             models: 1,
             model_pause: MODEL_PAUSE,
             settle: Duration::ZERO,
+            retention: Retention::default(),
         },
     })
 }

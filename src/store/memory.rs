@@ -24,7 +24,7 @@ use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
-use crate::core::slack::{SlackEntry, SlackRecord};
+use crate::core::slack::SlackRecord;
 use crate::core::task::{Sweep, Task};
 
 mod operator;

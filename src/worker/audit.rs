@@ -55,9 +55,11 @@ async fn about(ctx: &Context, task: &Task) -> AuditEntry {
         Task::Operator(OperatorOrder::Cancel { .. } | OperatorOrder::Retry { .. }) => {
             AuditEntry { who: OPERATOR.to_owned(), ..nobody }
         }
-        Task::Delivery { .. } | Task::NextOn { .. } | Task::NextRelease { .. } | Task::Sweep(_) => {
-            nobody
-        }
+        Task::Delivery { .. }
+        | Task::NextOn { .. }
+        | Task::NextRelease { .. }
+        | Task::Sweep(_)
+        | Task::Slack(_) => nobody,
     }
 }
 

@@ -258,8 +258,8 @@ impl Worker {
 
     /// Does a task that nobody else could take, and writes what follows.
     async fn do_alone(&self, claim: Claim) -> Result<(), StoreError> {
-        let (stop, slot) = (CancellationToken::new(), HeldSlot::default());
-        let performed = Box::pin(steps::perform(&self.ctx, &claim, slot, &stop)).await;
+        let stop = CancellationToken::new();
+        let performed = steps::performing(&self.ctx, &claim, &stop).await;
         self.written(&claim, Some(performed), Vec::new(), &stop).await
     }
 
@@ -308,7 +308,8 @@ impl Worker {
             | Task::Reply(_)
             | Task::NextOn { .. }
             | Task::Sweep(_)
-            | Task::Operator(_) => return,
+            | Task::Operator(_)
+            | Task::Slack(_) => return,
         };
         let Some(performed) = performed else { return };
         // Without what it is about.

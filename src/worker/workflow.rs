@@ -161,7 +161,7 @@ pub async fn work(
     take_over(store, clock, &handover.kept, &handover.tasks).await?;
     let (mut left, mut attempts) = (Vec::new(), 0);
     while let Some(claim) = store.claim(clock.steady()).await? {
-        let writer = OutcomeWriter { store, clock, lease: &claim.lease };
+        let writer = OutcomeWriter::alone(store, clock, &claim.lease);
         let Some((id, step)) = step_of(&claim.task).filter(|(_, step)| is_work(step)) else {
             left.push(claim.task.clone());
             writer.acknowledge().await?;
@@ -280,7 +280,7 @@ async fn broke(ctx: &Context, job: &Job, why: String) -> Result<(), WorkError> {
     let learnt = Learnt::OfJob { id: job.id.clone(), fact, patch: None };
     let (store, now) = (ctx.store.as_ref(), ctx.clock.steady());
     let claim = carrier(store, &ctx.clock).await?;
-    let writer = OutcomeWriter { store, clock: &ctx.clock, lease: &claim.lease };
+    let writer = OutcomeWriter::alone(store, &ctx.clock, &claim.lease);
     writer.learn(&learnt).await?;
     let show = Task::Step { job_id: job.id.clone(), step: JobStep::Show };
     store.enqueue(&show, now).await?;
@@ -471,7 +471,7 @@ async fn settle(ctx: &Context, part: RunPart, left: &mut Vec<Task>) -> Result<()
             worker.do_alone(claim).await?;
             continue;
         }
-        OutcomeWriter { store, clock, lease: &claim.lease }.acknowledge().await?;
+        OutcomeWriter::alone(store, clock, &claim.lease).acknowledge().await?;
         left.extend((place == TaskPlace::Later).then_some(claim.task));
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn task_name(task: &Task) -> String {
         Task::NextOn { .. } => "the next job's turn".to_owned(),
         Task::Sweep(sweep) => format!("{sweep:?}"),
         Task::Operator(_) => "what you asked for".to_owned(),
+        Task::Slack(_) => "what Slack sent or is to show".to_owned(),
     }
 }
 

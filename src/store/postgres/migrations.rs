@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 2] = [
+const STEPS: [(&str, &str); 3] = [
     ("first", include_str!("../../../migrations/postgres/0001_first.sql")),
     ("operator", include_str!("../../../migrations/postgres/0002_operator.sql")),
     ("slack", include_str!("../../../migrations/postgres/0003_slack.sql")),

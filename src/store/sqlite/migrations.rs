@@ -10,7 +10,7 @@ use sqlx::migrate::Migrator;
 use crate::store::steps::migrator;
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 10] = [
+const STEPS: [(&str, &str); 11] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (

@@ -53,7 +53,9 @@ pub(super) fn places(task: &Task) -> (TaskPlace, TaskPlace) {
         Task::Release { .. }
         | Task::ReleaseOf { .. }
         | Task::NextRelease { .. }
-        | Task::Sweep(_) => (Nowhere, Nowhere),
+        | Task::Sweep(_)
+        | Task::Operator(_)
+        | Task::Slack(_) => (Nowhere, Nowhere),
     }
 }
 
