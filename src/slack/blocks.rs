@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn whatever_is_said_a_card_keeps_to_slacks_limits() {
         let hostile = "<!channel> & <https://evil.example|Approve> ".repeat(200);
-        let does = |index| SlackButton {
+        let does = |index: usize| SlackButton {
             nonce: index.to_string(),
             does: if index == 0 { SlackAction::Cancel } else { SlackAction::Choose(index) },
         };

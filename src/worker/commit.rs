@@ -255,14 +255,7 @@ pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Opti
     }
     let (log, ledger) = (M::line(fact, &after), M::money(before, &after));
     let audit = M::audit(before, &after, fact);
-    Some(Commit {
-        log: Some(log),
-        ledger,
-        tasks,
-        later,
-        audit,
-        ..after.written(stored.version)
-    })
+    Some(Commit { log: Some(log), ledger, tasks, later, audit, ..after.written(stored.version) })
 }
 
 impl Persisted for Job {

@@ -306,6 +306,7 @@ async fn a_backup_under_load_is_restored_elsewhere_and_nothing_is_lost_or_done_t
         data: data.clone(),
         store: Arc::clone(&store),
         model,
+        slack: None,
     };
     let app = app.app();
     let never = tokio_util::sync::CancellationToken::new();

@@ -203,7 +203,15 @@ pub fn plain_words(markdown: &str) -> String {
             Event::SoftBreak => words.push(' '),
             Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Item) => words.push('\n'),
             Event::Start(Tag::Item) => words.push_str("• "),
-            _ => {}
+            Event::Start(_)
+            | Event::End(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::FootnoteReference(_)
+            | Event::Rule
+            | Event::TaskListMarker(_) => {}
         }
     }
     words.trim().to_owned()

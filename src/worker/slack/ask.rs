@@ -82,7 +82,10 @@ pub(super) async fn commanded(
         SlackRequest::Work(_) | SlackRequest::Cancel => {
             Ok(tell(place, by, "Work is asked for in a thread: mention Gander there."))
         }
-        other => words_alone(desk, place, by, other).await,
+        other @ (SlackRequest::Link(_)
+        | SlackRequest::Unlink
+        | SlackRequest::Here(_)
+        | SlackRequest::Help) => words_alone(desk, place, by, other).await,
     }
 }
 
