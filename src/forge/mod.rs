@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Method, StatusCode};
 use moka::future::Cache;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +43,7 @@ mod manifest;
 mod outgoing;
 mod own_app;
 mod pages;
+mod paths;
 pub mod payload;
 mod pictures;
 mod publish;
@@ -85,6 +85,7 @@ pub use talk::CheckRunText;
 use auth::{Session, Sessions};
 use effects::Effects;
 use limits::RateLimits;
+use paths::{is_of, repo_path, segment, segments};
 
 /// Where GitHub is and who we are there.
 #[derive(Debug, Clone)]
@@ -280,9 +281,6 @@ const API_VERSION: &str = "2022-11-28";
 
 /// A renamed repository answers with one redirect; more than a few are a circle.
 const MOST_MOVES: u32 = 3;
-
-/// All but what may stand in a path segment.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl ForgeInner {
     fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
@@ -520,28 +518,4 @@ fn not_sent(doing: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Fo
 
 fn unreadable(doing: &str, why: impl Into<String>) -> ForgeError {
     ForgeError::Unreadable { doing: doing.to_owned(), source: why.into().into() }
-}
-
-fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
-}
-
-/// A path of several segments, such as a branch name or a file's path.
-fn segments(text: &str) -> String {
-    text.split('/').map(segment).collect::<Vec<_>>().join("/")
-}
-
-/// Whether a path is of the repository with this number, whatever its name is by now.
-fn is_of(path: &str, id: RepoId) -> bool {
-    let rest = path.strip_prefix(by_number(id).as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-}
-
-/// Where GitHub's redirects of renamed and transferred repositories lead.
-fn by_number(id: RepoId) -> String {
-    format!("/repositories/{id}")
-}
-
-fn repo_path(repo: &RepoRef) -> String {
-    format!("/repos/{}/{}", segment(repo.name.owner()), segment(repo.name.name()))
 }
