@@ -280,7 +280,7 @@ pub fn visit_key(state: &str) -> String {
 
 /// The key of a visit that came to its end, by the code that is said on Slack.
 pub fn proof_key(code: &str) -> String {
-    format!("proof/{code}")
+    format!("code/{code}")
 }
 
 /// How an issue is named where threads are found by it.

@@ -25,7 +25,7 @@ async fn red_then_green_and_the_failure_was_told_to_the_model_and_to_people() {
     let w = world_where_the_model_will(vec![bad_fix(), mending]).await;
     let issue = w.reported();
     w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
-    w.settle_while(2, |w| w.minutes_pass(1)).await;
+    w.settle_while(3, |w| w.minutes_pass(1)).await;
 
     let status = &w.issue(issue).comments[1];
     let second = status.edits.iter().find(|text| text.contains("attempt 2 of 3")).unwrap();

@@ -64,7 +64,9 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default());
     let parts = lines.flat_map(|line| line.split(['|', ';', '&', '(', ')']));
     let words = parts.filter_map(|part| {
-        let mut words: Vec<&str> = part.split_whitespace().collect();
+        // Where it is written to is the shell's.
+        let mut words: Vec<&str> =
+            part.split_whitespace().take_while(|word| *word != ">").collect();
         while let Some(first) = words.first() {
             let is_before = first.contains('=') || ["sudo", "exec", "\"exec"].contains(first);
             match *first {

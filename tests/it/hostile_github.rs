@@ -73,7 +73,9 @@ async fn a_used_up_hour_is_waited_out() {
     assert!((55..200).contains(&minutes), "{minutes} minutes");
     one_of_each(&w, issue);
     let refused = w.emulator.exchanges().iter().filter(|e| matches!(e.status, 403 | 429)).count();
-    assert!(refused <= 3, "{refused} refusals: it asked although it knew");
+    // What is asked side by side as an hour ends is refused together.
+    let hours = usize::try_from(minutes / 60).unwrap() + 1;
+    assert!(refused <= 2 * hours, "{refused} refusals in {hours} hours: it asked although it knew");
     w.ends().await;
 }
 

@@ -223,10 +223,9 @@ async fn a_command_beside_the_server_makes_no_database_and_changes_none() {
     let store = gander::store::Postgres::open(&address, &clock).await.unwrap();
     assert_eq!(told(&mut jobs()), "No job is under way.\n");
     let mut owner = shared().owner("beside_nobody").await;
-    sqlx::raw_sql("DELETE FROM _sqlx_migrations WHERE version = 2")
-        .execute(&mut owner)
-        .await
-        .unwrap();
+    let newest = "DELETE FROM _sqlx_migrations
+                  WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    sqlx::raw_sql(newest).execute(&mut owner).await.unwrap();
     fails_saying(&mut jobs(), "its tables are those of an older version of Gander");
     gander::store::Store::close(&store).await.unwrap();
 }

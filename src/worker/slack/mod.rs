@@ -39,7 +39,7 @@ enum WhoIs {
 }
 
 const NOT_LINKED: &str = "Gander does not know who you are on GitHub. Say \"link\" to Gander once, \
-                          and prove it there.";
+                          and show it there.";
 
 pub(in crate::worker) async fn perform(
     ctx: &Context,

@@ -17,7 +17,7 @@ use crate::program::{gander, said};
 async fn filled(directory: &Path) {
     let mut file = raw(directory).await;
     migrations().await.run(&mut file).await.unwrap();
-    sqlx::raw_sql(include_str!("filled_0010.sql")).execute(&mut file).await.unwrap();
+    sqlx::raw_sql(include_str!("filled_0011.sql")).execute(&mut file).await.unwrap();
     file.close().await.unwrap();
 }
 
@@ -98,6 +98,8 @@ async fn what_cannot_be_moved_whole_is_not_moved_at_all() {
     running.close().await.unwrap();
     let lock = gander::app::lock(directory.path()).unwrap();
     refused(&mut moving(directory.path(), &address), "another Gander works with");
+    // Said aloud: a process that begins at this moment holds what is only closed.
+    lock.unlock().unwrap();
     drop(lock);
 
     // The jobs come after the queue, so that something is written before it fails.

@@ -122,7 +122,7 @@ async fn accepts_until_the_disk_is_full() {
     let Some(memory) = memory() else { return };
     let store = Sqlite::open(&file(&memory)).await.unwrap();
     let unlimited = getrlimit(Resource::Fsize);
-    let full = Rlimit { current: Some(600_000), ..unlimited };
+    let full = Rlimit { current: Some(800_000), ..unlimited };
     setrlimit(Resource::Fsize, full).unwrap();
 
     // One that finds no room does not take those with it that came at the same moment.
@@ -205,6 +205,7 @@ const FILLED: &[(i64, &str)] = &[
     (8, include_str!("filled_0008.sql")),
     (9, include_str!("filled_0009.sql")),
     (10, include_str!("filled_0010.sql")),
+    (11, include_str!("filled_0011.sql")),
 ];
 
 #[tokio::test]
