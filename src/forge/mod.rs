@@ -85,7 +85,7 @@ pub use talk::CheckRunText;
 use auth::{Session, Sessions};
 use effects::Effects;
 use limits::RateLimits;
-use paths::{is_of, repo_path, segment, segments};
+use paths::{by_number, is_of, repo_path, segment, segments};
 
 /// Where GitHub is and who we are there.
 #[derive(Debug, Clone)]

@@ -224,7 +224,7 @@ async fn a_comment_becomes_a_pull_request_in_one_run_of_the_workflow() {
     mona opened issue #1: Count is one too low
     mona commented on #1: /gander fix
     github-actions[bot] reacted with eyes to a comment on #1
-    github-actions[bot] commented on #1: **Waiting** for its turn on this issue
+    github-actions[bot] commented on #1: **Reading** the rules and the code
     github-actions[bot] labeled #1 gander:working
     github-actions[bot] created branch gander/1-vfuxini2iztf with 1 commit
     github-actions[bot] opened pull request #2: fix: Count is one too low (#1) (gander/1-vfuxini2iztf into main)

@@ -75,7 +75,9 @@ impl Contract {
         }
         // Pages: "Using pagination in the REST API", the link header. Redirects: "Best practices
         // for using the REST API", follow redirects.
-        let paged = operation.query.contains_key("page") && exchange.status == 200;
+        let asks_for_page =
+            ["page", "cursor"].iter().any(|name| operation.query.contains_key(*name));
+        let paged = asks_for_page && exchange.status == 200;
         let moved = matches!(exchange.status, 301 | 302 | 307 | 308);
         for (name, elsewhere) in [("link", paged), ("location", moved)] {
             if given(name).is_some() && !elsewhere && !response.headers.contains_key(name) {

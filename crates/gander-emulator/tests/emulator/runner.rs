@@ -486,11 +486,6 @@ async fn what_the_runner_does_not_know_is_refused_with_its_line_before_anything_
         (one_job(&format!("{run}\n- {{ runs: x }}")), 8, "`runs`"),
         (one_job(&format!("{run}\n- run: x\n  with: {{}}")), 9, "`with`"),
         (one_job(&format!("{run}\n- run: echo ${{{{ matrix.os }}}}")), 8, "`matrix`"),
-        (
-            one_job(&format!("{run}\n- run: |\n    echo\n    echo ${{{{ secrets.KEY }}}}")),
-            10,
-            "secret",
-        ),
         (one_job("- { run: x, if: hashFiles('x') != '' }"), 7, "hashFiles"),
         (one_job("- { run: x, if: \"${{ true }} == 'x'\" }"), 7, "always true"),
         (one_job("- { run: x, shell: pwsh }"), 7, "pwsh"),
