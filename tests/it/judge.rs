@@ -49,7 +49,7 @@ async fn a_warning_stands_in_the_pull_request_stops_nothing_and_is_held_against_
     plays(&w, warning());
     let issue = w.reported();
     w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
-    w.settle_while(4, |w| w.minutes_pass(1)).await;
+    w.settle_while(5, |w| w.minutes_pass(1)).await;
     let pull = w.only_pull();
     assert_snapshot!(section(&pull.body), @r"
     Of `scripted`, which saw the request, the change and what was run, and nothing that its author says. It decides nothing. **It thinks that the change does not do what was asked for:**
