@@ -454,7 +454,8 @@ async fn settle(ctx: &Context, part: RunPart, left: &mut Vec<Task>) -> Result<()
             None => {
                 let Some(due) = store.next_due().await? else { return Ok(()) };
                 let Some(claim) = store.claim(due).await? else { return Ok(()) };
-                if part.place_of(&claim.task) == TaskPlace::Here {
+                // What was only put off, as more might follow, is done now: nothing more does.
+                if part.place_of(&claim.task) == TaskPlace::Here && claim.tries > 0 {
                     if due.0 > until {
                         let text =
                             "GitHub asks to wait for longer than this run does: run it again";
