@@ -136,7 +136,7 @@ mod tests {
             go.output().unwrap()
         };
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let sum = "example.com/dep v1.2.0 h1:rzI/IyrJiov976YTCbssXdwsJOIz4O9s1x6rmxCD5yk=\n\
+        let sum = "example.com/dep v1.2.0 h1:SmEywsyPvULeaITI/ZF2YIgEsNXSWzz2O6AYTVLrA9A=\n\
             example.com/dep v1.2.0/go.mod h1:WSQVVkzisfSKy5IAGHvpHm0MKSrZhF0Zc7f0B3QEwJc=\n";
         let code = "package widgets\n\nimport \"example.com/dep\"\n\n\
             func Count(x int) int { return dep.Twice(x) }\n";
