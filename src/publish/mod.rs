@@ -2,9 +2,9 @@
 //! GitHub.
 //!
 //! Invariants: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that
-//! base; each step looks first whether it was done before, so being cut off anywhere and starting
-//! again gives one branch, one commit on it, one pull request; a person's commit is never
-//! overwritten.
+//! base; each step looks whether it was done before, or GitHub refuses it then and it is looked
+//! at, so being cut off anywhere and starting again gives one branch, one commit on it, one pull
+//! request; a person's commit is never overwritten.
 
 use crate::core::evidence::{GreenOutcome, VerifiedPatch};
 use crate::core::fault::ErrorKind;
